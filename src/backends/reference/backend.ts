@@ -1,0 +1,84 @@
+import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
+import type {
+  Backend,
+  CacheHandle,
+  Caps,
+  CompileOptions,
+  Executable,
+  WeightHandle,
+} from "../../tensor/backend.ts";
+import { readWeight } from "../../tensor/decode/read-weight.ts";
+import type { DType } from "../../tensor/dtype.ts";
+import { DTYPES } from "../../tensor/dtype.ts";
+import type { CacheLayout, Program } from "../../tensor/program.ts";
+import { OP_KINDS } from "../../tensor/program.ts";
+import type { WeightSource } from "../../tensor/weight.ts";
+import { ReferenceCache } from "./cache.ts";
+import { ReferenceExecutable } from "./executable.ts";
+import { ReferenceWeight } from "./weight.ts";
+
+/** Rows after which a step of the reference backend should end, so that the event loop is not kept waiting. */
+const PREFERRED_ROWS = 32;
+
+/** The readable meaning of every op: plain TypeScript, f32 buffers, one file per group of ops. */
+export function openReference(): Backend {
+  return new ReferenceBackend();
+}
+
+class ReferenceBackend implements Backend {
+  readonly #open = new Set<{ close(): void }>();
+  /** The run in progress; the next one starts when it has ended. */
+  readonly #queue = { tail: Promise.resolve() as Promise<unknown> };
+  #closed = false;
+
+  describe(): Caps {
+    return {
+      name: "reference",
+      device: "JavaScript, one thread",
+      ops: new Set(OP_KINDS),
+      weightDTypes: new Set(Object.keys(DTYPES) as DType[]),
+      cacheDTypes: new Set(["f32"]),
+      numerics: new Set(["exact"]),
+      preferredRows: PREFERRED_ROWS,
+    };
+  }
+
+  async loadWeight(source: WeightSource): Promise<WeightHandle> {
+    this.#use();
+    if (!Object.hasOwn(DTYPES, source.dtype)) {
+      throw new UnsupportedOpError("reference", `weights of type ${source.dtype} (${source.name})`);
+    }
+    const data = await readWeight(source);
+    this.#use();
+    return this.#own(new ReferenceWeight(source.name, source.shape, data));
+  }
+
+  allocCache(layout: CacheLayout, pages: number): CacheHandle {
+    this.#use();
+    for (const field of layout.layers.flat()) {
+      if (field.dtype !== "f32") throw new UnsupportedOpError("reference", `a cache of type ${field.dtype}`);
+    }
+    return this.#own(new ReferenceCache(layout, pages));
+  }
+
+  async compile(program: Program, options: CompileOptions): Promise<Executable> {
+    this.#use();
+    if (options.numerics !== "exact") throw new UnsupportedOpError("reference", `${options.numerics} numerics`);
+    return this.#own(new ReferenceExecutable(program, options, this.#queue));
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const handle of this.#open) handle.close();
+    this.#open.clear();
+  }
+
+  #use(): void {
+    if (this.#closed) throw new BackendUnavailableError("reference", "it is closed");
+  }
+
+  #own<H extends { close(): void }>(handle: H): H {
+    this.#open.add(handle);
+    return handle;
+  }
+}

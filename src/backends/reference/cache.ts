@@ -1,0 +1,49 @@
+import type { CacheHandle } from "../../tensor/backend.ts";
+import type { CacheFieldName, CacheLayout } from "../../tensor/program.ts";
+
+/** The paged cache as plain arrays: per layer and field, [pages * pageSize, width]. */
+export class ReferenceCache implements CacheHandle {
+  readonly layout: CacheLayout;
+  readonly pages: number;
+  readonly bytes: number;
+  #layers: Map<CacheFieldName, CacheRows>[];
+
+  constructor(layout: CacheLayout, pages: number) {
+    this.layout = layout;
+    this.pages = pages;
+    this.#layers = layout.layers.map(
+      (fields) =>
+        new Map(
+          fields.map(({ name, width }) => [
+            name,
+            { width, pageSize: layout.pageSize, data: new Float32Array(pages * layout.pageSize * width) },
+          ]),
+        ),
+    );
+    this.bytes = this.#layers
+      .flatMap((fields) => [...fields.values()])
+      .reduce((sum, rows) => sum + rows.data.byteLength, 0);
+  }
+
+  field(layer: number, name: CacheFieldName): CacheRows {
+    const rows = this.#layers[layer]?.get(name);
+    if (!rows) throw new Error("the cache is closed");
+    return rows;
+  }
+
+  close(): void {
+    this.#layers = [];
+  }
+}
+
+export interface CacheRows {
+  readonly width: number;
+  readonly pageSize: number;
+  readonly data: Float32Array;
+}
+
+/** Index in `rows.data` at which the entry of a position starts. */
+export function rowStart(rows: CacheRows, blockTable: Int32Array, position: number): number {
+  const page = blockTable[Math.floor(position / rows.pageSize)]!;
+  return (page * rows.pageSize + (position % rows.pageSize)) * rows.width;
+}

@@ -1,0 +1,92 @@
+import type { SamplingParams } from "./sampling/params.ts";
+
+/** What one answer is asked to be. */
+export interface GenerationRequest {
+  /** Token ids, BOS included where the model wants one. */
+  readonly prompt: readonly number[];
+  /** At most this many new tokens; null: until the context is full. */
+  readonly maxTokens: number | null;
+  /** Unset fields take the model's own defaults (generation_config.json), then the engine's. */
+  readonly sampling?: Partial<SamplingParams>;
+  /** Texts that end the answer; they are not part of it. */
+  readonly stop?: readonly string[];
+  /** Go on over the model's end tokens. Default false. */
+  readonly ignoreEndTokens?: boolean;
+  /** Log-probabilities of each token and of this many alternatives (0-20); null: none. Default null. */
+  readonly topLogprobs?: number | null;
+}
+
+/** What `generate` yields: any number of tokens, then one end. */
+export type GenerationEvent = TokenEvent | EndEvent;
+
+export interface TokenEvent {
+  readonly type: "token";
+  readonly token: number;
+  /**
+   * Text released by this step. May be empty (half a character, the possible start of a stop string) and may hold text
+   * of earlier tokens.
+   */
+  readonly text: string;
+  readonly logprobs: TokenLogprobs | null;
+}
+
+export interface EndEvent {
+  readonly type: "end";
+  /** stop: an end token or a stop string. length: maxTokens or the context is used up. */
+  readonly reason: "stop" | "length";
+  /** Text that was held back and is released at the end. */
+  readonly text: string;
+  /** The stop string that ended the answer, if one did. */
+  readonly stopString: string | null;
+  readonly promptTokens: number;
+  /** Tokens sampled, the end token included. */
+  readonly completionTokens: number;
+}
+
+export interface TokenLogprobs {
+  readonly token: number;
+  readonly logprob: number;
+  /** Most likely first. */
+  readonly top: readonly { readonly token: number; readonly logprob: number }[];
+}
+
+/** A conversation to be rendered by the model's chat template; field names are the templates' own (OpenAI's). */
+export interface ChatInput {
+  readonly messages: readonly Readonly<Record<string, unknown>>[];
+  readonly tools?: readonly unknown[] | null;
+  /** Ask for a reasoning block. Default false. */
+  readonly thinking?: boolean;
+  /** End with the opening of the assistant's turn. Default true. */
+  readonly addGenerationPrompt?: boolean;
+}
+
+export interface RenderedChat {
+  readonly text: string;
+  readonly ids: readonly number[];
+  /** The prompt ends inside an open <think>: what comes first is reasoning. */
+  readonly startsInThinking: boolean;
+}
+
+/** What a server or a CLI command needs of a loaded model. Engine implements it; tests script it. */
+export interface ServedModel {
+  /** Name in answers and in /v1/models. */
+  readonly id: string;
+  /** One sentence for people, e.g. that this is a demonstration model. */
+  readonly description: string;
+  /** Unix seconds: modification time of the weights. */
+  readonly created: number;
+  /** Positions a sequence may have: prompt and answer together. */
+  readonly contextSize: number;
+  /**
+   * @throws ApiError 400 context_length_exceeded when the prompt leaves no room; both counts are in the message
+   * @throws ApiError 503 when the queue is full
+   * An abort of `signal` ends the iteration with the signal's reason and frees the cache at once.
+   */
+  generate(request: GenerationRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerationEvent>;
+  /** @throws TextError when the template refuses the messages or the model has none */
+  renderChat(input: ChatInput): Promise<RenderedChat>;
+  /** Plain text to ids as a prompt: BOS first where the model wants one; special tokens in it are parsed unless told not to. */
+  encodePrompt(text: string, options?: { special?: boolean }): number[];
+  /** The bytes of one token, for logprobs. */
+  tokenBytes(token: number): Uint8Array;
+}

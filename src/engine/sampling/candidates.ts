@@ -1,0 +1,142 @@
+import { DeepTsError } from "../../errors.ts";
+import { MassSelector } from "./selection.ts";
+
+/**
+ * The tokens that may still come next, with their logits, in ascending order of id: samplers first change logits, then
+ * remove tokens, and never reorder. After `load` and until the first removal, entry i is token i.
+ *
+ * It is scratch memory (44 bytes a token of the vocabulary), loaded anew for every step: one instance serves all
+ * sequences of an engine, and nothing proportional to the vocabulary is allocated per token.
+ */
+export class Candidates {
+  readonly vocabSize: number;
+  /** Live entries; the arrays are meaningful below it. */
+  count = 0;
+  readonly ids: Int32Array;
+  readonly logits: Float64Array;
+  /** Set by `softmax`; after a removal they no longer add up to 1 until it is called again. */
+  readonly probs: Float64Array;
+  /** ln of the sum of exp(logits), set by `softmax`: the surprise -ln p of entry i is logSum - logits[i]. */
+  logSum = 0;
+  /** For a sampler that orders tokens by something other than their logits. */
+  readonly keys: Float64Array;
+  private readonly selector: MassSelector;
+  private hasProbs = false;
+
+  constructor(vocabSize: number) {
+    this.vocabSize = vocabSize;
+    this.ids = new Int32Array(vocabSize);
+    this.logits = new Float64Array(vocabSize);
+    this.probs = new Float64Array(vocabSize);
+    this.keys = new Float64Array(vocabSize);
+    this.selector = new MassSelector(vocabSize);
+  }
+
+  /**
+   * Takes a row of the model's output.
+   * @param logits  [vocabSize] f32
+   * @param allowed bitmask, token t is bit t & 31 of word t >> 5; the logits of all others become -Infinity
+   * @throws DeepTsError `bad_logits` on a wrong length, NaN or +Infinity
+   */
+  load(logits: Float32Array, allowed?: Uint32Array): void {
+    const size = this.vocabSize;
+    if (logits.length !== size) throw badLogits(`want ${size} values, got ${logits.length}`);
+    if (allowed && allowed.length < Math.ceil(size / 32)) {
+      throw badLogits(`the mask of allowed tokens has ${allowed.length} words, want ${Math.ceil(size / 32)}`);
+    }
+    for (let i = 0; i < size; i++) {
+      const logit = logits[i]!;
+      if (!(logit < Infinity)) throw badLogits(`token ${i} has ${logit}: the weights or the computation are broken`);
+      this.ids[i] = i;
+      this.logits[i] = logit;
+    }
+    if (allowed) {
+      for (let i = 0; i < size; i++) if (((allowed[i >> 5]! >>> (i & 31)) & 1) === 0) this.logits[i] = -Infinity;
+    }
+    this.count = size;
+    this.hasProbs = false;
+  }
+
+  /** Index of the largest logit, the lowest id among equals. @throws DeepTsError when no token is possible */
+  best(): number {
+    let best = -1;
+    let max = -Infinity;
+    for (let i = 0; i < this.count; i++) {
+      const logit = this.logits[i]!;
+      if (logit > max) {
+        max = logit;
+        best = i;
+      }
+    }
+    if (best < 0) throw badLogits("no token is possible: every logit is -Infinity (after mask, biases and penalties)");
+    return best;
+  }
+
+  /**
+   * Sets `probs` and `logSum` to those of the entries that are left. Exponentials are computed on the first call after
+   * `load` only, so logits must not change after it.
+   */
+  softmax(): void {
+    const { logits, probs, count } = this;
+    if (!this.hasProbs) {
+      const max = logits[this.best()]!;
+      for (let i = 0; i < count; i++) probs[i] = Math.exp(logits[i]! - max);
+      this.logSum = max;
+      this.hasProbs = true;
+    }
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += probs[i]!;
+    const scale = 1 / sum;
+    for (let i = 0; i < count; i++) probs[i]! *= scale;
+    this.logSum += Math.log(sum);
+  }
+
+  /** Removes the entries that `keep` refuses; it sees each index once, in order, before anything moves to it. */
+  keepWhere(keep: (index: number) => boolean): void {
+    const { ids, logits, probs, count } = this;
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      if (!keep(i)) continue;
+      ids[kept] = ids[i]!;
+      logits[kept] = logits[i]!;
+      probs[kept] = probs[i]!;
+      kept++;
+    }
+    this.count = kept;
+  }
+
+  /**
+   * Keeps the entries with the largest keys until their weights reach `mass`, at least one; the lowest id among equals.
+   * @param keys    [count], may be `logits` or `keys`
+   * @param weights [count], none negative, e.g. `probs`
+   */
+  keepMass(keys: Float64Array, weights: Float64Array, mass: number): void {
+    const { threshold, ties } = this.selector.cut(keys, weights, this.count, Math.max(mass, Number.MIN_VALUE));
+    let left = ties;
+    this.keepWhere((i) => {
+      const key = keys[i]!;
+      if (key !== threshold) return key > threshold;
+      const keep = left > 0;
+      left -= weights[i]!;
+      return keep;
+    });
+  }
+
+  /** Index of the entry at `u` in [0, 1) of the cumulated `probs`. */
+  at(u: number): number {
+    let last = 0;
+    let cumulated = 0;
+    for (let i = 0; i < this.count; i++) {
+      const p = this.probs[i]!;
+      if (p === 0) continue;
+      cumulated += p;
+      if (u < cumulated) return i;
+      last = i; // rounding may leave the whole sum just below u
+    }
+    return last;
+  }
+}
+
+function badLogits(message: string): DeepTsError {
+  return new DeepTsError("bad_logits", `logits: ${message}`);
+}

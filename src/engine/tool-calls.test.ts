@@ -1,0 +1,221 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { fixture, NO_SHARED } from "../../test/shared-fixtures.ts";
+import { argumentsError, collectToolCalls, ToolCallParser, type ToolEvent } from "./tool-calls.ts";
+
+const [CALLS, END_CALLS] = ["<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"];
+const [CALL, END_CALL, SEP] = ["<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"];
+const v3 = (name: string, json: string) => `${CALL}function${SEP}${name}\n\`\`\`json\n${json}\n\`\`\`${END_CALL}`;
+const v31 = (name: string, json: string) => `${CALL}${name}${SEP}${json}${END_CALL}`;
+const call = (name: string, args: string, complete = true) => ({ name, arguments: args, complete });
+
+function events(pieces: readonly string[]): ToolEvent[] {
+  const parser = new ToolCallParser();
+  return [...pieces.flatMap((piece) => parser.push(piece)), ...parser.flush()];
+}
+
+const parse = (...pieces: string[]) => collectToolCalls(events(pieces));
+
+/** What streams: begins and ends in order, with the deltas between them joined. */
+function shape(list: readonly ToolEvent[]): ToolEvent[] {
+  const joined: ToolEvent[] = [];
+  for (const event of list) {
+    const last = joined.at(-1);
+    if (last?.type === event.type && "text" in last && "text" in event) {
+      joined[joined.length - 1] = { ...last, text: last.text + event.text };
+    } else joined.push(event);
+  }
+  return joined;
+}
+
+describe("ToolCallParser", () => {
+  it.each<[string, string, ReturnType<typeof collectToolCalls>]>([
+    ["text alone", "Hello <b>\n", { content: "Hello <b>\n", calls: [] }],
+    ["a V3.1 call", CALLS + v31("f", '{"a":1}') + END_CALLS, { content: "", calls: [call("f", '{"a":1}')] }],
+    ["a V3 call", CALLS + v3("f", '{"a": 1}') + END_CALLS, { content: "", calls: [call("f", '{"a": 1}')] }],
+    ["V3's single call without its last marker", CALLS + v3("f", "{}"), { content: "", calls: [call("f", "{}")] }],
+    [
+      "text before two V3 calls",
+      `Let me see.\n${CALLS}${v3("f", "{}")}\n${v3("g", "[1]")}${END_CALLS}`,
+      { content: "Let me see.\n", calls: [call("f", "{}"), call("g", "[1]")] },
+    ],
+    [
+      "two V3.1 calls",
+      CALLS + v31("f", "{}") + v31("g", '{"x":"y"}') + END_CALLS,
+      { content: "", calls: [call("f", "{}"), call("g", '{"x":"y"}')] },
+    ],
+    ["a call without the outer markers", v31("f", "{}"), { content: "", calls: [call("f", "{}")] }],
+    [
+      "a V3.1 tool called function",
+      CALLS + v31("function", '{"a":1}'),
+      { content: "", calls: [call("function", '{"a":1}')] },
+    ],
+    [
+      "a V3.1 tool called function, fenced",
+      `${CALL}function${SEP}\`\`\`json\n{}\n\`\`\`${END_CALL}`,
+      { content: "", calls: [call("function", "{}")] },
+    ],
+    [
+      "V3 without a fence",
+      `${CALL}function${SEP}f\n{"a":1}${END_CALL}`,
+      { content: "", calls: [call("f", '{"a":1}')] },
+    ],
+    [
+      "V3 without a line end",
+      `${CALL}function${SEP}f{"a":1}${END_CALL}`,
+      { content: "", calls: [call("f", '{"a":1}')] },
+    ],
+    ["V3 without arguments", `${CALL}function${SEP}f${END_CALL}`, { content: "", calls: [call("f", "")] }],
+    ["V3.1 in a fence", v31("f", '```json\n{"a":1}\n```'), { content: "", calls: [call("f", '{"a":1}')] }],
+    ["V3.1 in a bare fence", v31("f", '```\n{"a":1}```'), { content: "", calls: [call("f", '{"a":1}')] }],
+    ["V3.1 without arguments", v31("f", ""), { content: "", calls: [call("f", "")] }],
+    [
+      "a fence inside the arguments",
+      v31("f", '{"s":"```json\\n```"}'),
+      { content: "", calls: [call("f", '{"s":"```json\\n```"}')] },
+    ],
+    ["white space around a name", v31(" f\n", " {}"), { content: "", calls: [call("f", "{}")] }],
+    [
+      "text after the calls",
+      `${CALLS}${v31("f", "{}")}${END_CALLS}\nDone`,
+      { content: "Done", calls: [call("f", "{}")] },
+    ],
+    [
+      "a call whose end marker is missing",
+      `${CALL}f${SEP}{}${v31("g", "{}")}`,
+      { content: "", calls: [call("f", "{}"), call("g", "{}")] },
+    ],
+    [
+      "calls that end without the call's end",
+      `${CALLS}${CALL}f${SEP}{}${END_CALLS}`,
+      { content: "", calls: [call("f", "{}")] },
+    ],
+    [
+      "an end within the arguments",
+      `a${CALLS}${CALL}f${SEP}{"a":`,
+      { content: "a", calls: [call("f", '{"a":', false)] },
+    ],
+    [
+      "an end within an end marker",
+      `${CALL}f${SEP}{}<｜tool▁c`,
+      { content: "", calls: [call("f", "{}<｜tool▁c", false)] },
+    ],
+    ["an end within the opening fence", `${CALL}f${SEP}\`\`\`js`, { content: "", calls: [call("f", "```js", false)] }],
+    [
+      "an end after the closing fence",
+      `${CALL}function${SEP}f\n\`\`\`json\n{}\n\`\`\``,
+      { content: "", calls: [call("f", "{}")] },
+    ],
+    [
+      "an end after backticks that close no fence",
+      `${CALL}f${SEP}{}\`\`\``,
+      { content: "", calls: [call("f", "{}```", false)] },
+    ],
+    ["an end right after the separator", `${CALL}f${SEP}`, { content: "", calls: [call("f", "", false)] }],
+    ["an end within the name", `${CALLS}${CALL}get_we`, { content: `${CALL}get_we`, calls: [] }],
+    ["an end within a V3 name", `${CALL}function${SEP}get_we`, { content: `${CALL}function${SEP}get_we`, calls: [] }],
+    ["an end within the first marker", "Hi <｜tool▁ca", { content: "Hi <｜tool▁ca", calls: [] }],
+    ["a call that never names a tool", `${CALL}oops${END_CALL} x`, { content: `${CALL}oops${END_CALL}x`, calls: [] }],
+    [
+      "a broken call before a good one",
+      `${CALL}oops${v31("f", "{}")}`,
+      { content: `${CALL}oops`, calls: [call("f", "{}")] },
+    ],
+  ])("reads %s, whole and character by character", (_, text, want) => {
+    expect(parse(text)).toEqual(want);
+    expect(parse(...text)).toEqual(want);
+  });
+
+  it("gives the same events however the text is cut", () => {
+    const part = fc.constantFrom(
+      CALLS,
+      END_CALLS,
+      CALL,
+      END_CALL,
+      SEP,
+      "function",
+      "f",
+      "{",
+      "}",
+      "\n",
+      " ",
+      "```json",
+      "```",
+      "<｜",
+      "tool▁",
+    );
+    const texts = fc.array(
+      fc.array(part, { maxLength: 5 }).map((parts) => parts.join("")),
+      { maxLength: 10 },
+    );
+    fc.assert(
+      fc.property(texts, (pieces) => {
+        const whole = shape(events([pieces.join("")]));
+        expect(shape(events(pieces))).toEqual(whole);
+        expect(shape(events([...pieces.join("")]))).toEqual(whole);
+      }),
+      { numRuns: 3000, seed: 4 },
+    );
+  });
+
+  it("numbers the calls, and ends each before the next begins", () => {
+    const list = shape(events([CALLS + v3("f", "{}") + v3("g", "[]") + END_CALLS]));
+    expect(list).toEqual([
+      { type: "toolCall", index: 0, name: "f" },
+      { type: "arguments", index: 0, text: "{}" },
+      { type: "toolCallEnd", index: 0, complete: true },
+      { type: "toolCall", index: 1, name: "g" },
+      { type: "arguments", index: 1, text: "[]" },
+      { type: "toolCallEnd", index: 1, complete: true },
+    ]);
+  });
+
+  it("streams arguments as they come", () => {
+    const parser = new ToolCallParser();
+    expect(parser.push(`Sure.${CALLS}`)).toEqual([{ type: "content", text: "Sure." }]);
+    expect(parser.push(CALL + "get")).toEqual([]);
+    expect(parser.push("_time" + SEP)).toEqual([{ type: "toolCall", index: 0, name: "get_time" }]);
+    expect(parser.push('{"city"')).toEqual([{ type: "arguments", index: 0, text: '{"city"' }]);
+    expect(parser.push(': "Rome\n')).toEqual([{ type: "arguments", index: 0, text: ': "Rome' }]);
+    expect(parser.push('"}')).toEqual([{ type: "arguments", index: 0, text: '\n"}' }]);
+    expect(parser.push(END_CALL)).toEqual([{ type: "toolCallEnd", index: 0, complete: true }]);
+    expect([...parser.push(END_CALLS), ...parser.flush()]).toEqual([]);
+  });
+
+  it.for(["deepseek_v3", "deepseek_v3_1", "r1_distill_llama", "r1_distill_qwen"])(
+    "finds in what the chat template of %s wrote the calls that it was given",
+    (template, { skip }) => {
+      const file = fixture("chat", `${template}.jsonl`);
+      if (file === null) return skip(NO_SHARED);
+      let seen = 0;
+      for (const line of readFileSync(file, "utf8").trimEnd().split("\n")) {
+        const { messages, rendered } = JSON.parse(line) as TemplateRecord;
+        const given = messages.flatMap((message) => message.tool_calls ?? []).map((call) => call.function);
+        if (rendered === undefined) continue;
+        const { calls } = parse(rendered);
+        expect(calls.map((call) => call.name)).toEqual(given.map((call) => call.name));
+        expect(calls.map((call) => asGiven(call.arguments))).toEqual(given.map((call) => call.arguments));
+        seen += calls.length;
+      }
+      expect(seen).toBeGreaterThan(0);
+    },
+  );
+});
+
+interface TemplateRecord {
+  readonly messages: { readonly tool_calls?: { readonly function: { name: string; arguments: string } }[] }[];
+  readonly rendered?: string;
+}
+
+/** Some templates encode the arguments, which the records give as JSON text, once more. */
+function asGiven(written: string): string {
+  return written.startsWith('"') ? (JSON.parse(written) as string) : written;
+}
+
+describe("argumentsError", () => {
+  it.each(["{}", ' {"a": [1, {"b": null}]}\n'])("accepts %j", (text) => expect(argumentsError(text)).toBeNull());
+  it.each(["", "[]", "null", '"x"', "{", "{} {}", "{'a': 1}", "[".repeat(100_000)])("refuses %.20j", (text) => {
+    expect(argumentsError(text)).toMatch(/^the arguments are/);
+  });
+});

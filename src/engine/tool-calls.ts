@@ -1,0 +1,213 @@
+import { StopMatcher } from "./stop-strings.ts";
+
+const CALLS_BEGIN = "<｜tool▁calls▁begin｜>";
+const CALLS_END = "<｜tool▁calls▁end｜>";
+const CALL_BEGIN = "<｜tool▁call▁begin｜>";
+const CALL_END = "<｜tool▁call▁end｜>";
+const SEPARATOR = "<｜tool▁sep｜>";
+const FENCE = "```";
+const JSON_FENCE = "```json";
+
+/** What V3 and R1 write before the separator, where V3.1 has the tool's name. */
+const V3_TYPE = "function";
+
+export type ToolEvent =
+  | { readonly type: "content"; readonly text: string }
+  | { readonly type: "toolCall"; readonly index: number; readonly name: string }
+  /** A piece of the arguments' JSON, as the model wrote it. */
+  | { readonly type: "arguments"; readonly index: number; readonly text: string }
+  /** `complete` is false when generation ended inside the arguments. */
+  | { readonly type: "toolCallEnd"; readonly index: number; readonly complete: boolean };
+
+type State = "content" | "header" | "name" | "beforeArguments" | "arguments";
+
+const ENDS = [CALL_END, CALLS_END, CALL_BEGIN];
+
+/** What ends each state. A model that leaves out a closing marker is understood by the next one. */
+const STOPS: Record<State, readonly string[]> = {
+  content: [CALLS_BEGIN, ...ENDS],
+  header: [SEPARATOR, ...ENDS],
+  name: ["\n", FENCE, "{", ...ENDS],
+  beforeArguments: [],
+  arguments: ENDS.flatMap((end) => ["", FENCE, `\n${FENCE}`, `\n${FENCE}\n`].map((fence) => fence + end)),
+};
+
+/**
+ * Reads DeepSeek's tool calls out of generated text as it arrives, special tokens written out, and lets no part of a
+ * marker through. Both wire formats, recognised call by call:
+ *
+ *     V3, R1: <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>NAME\n```json\n{...}\n```<｜tool▁call▁end｜>
+ *     V3.1:   <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{...}<｜tool▁call▁end｜>
+ *
+ * then further calls (V3 puts a newline between them) and <｜tool▁calls▁end｜>, which V3's chat template leaves out after
+ * a single call, and with it models that learnt from it. White space after a marker and the code fence are dropped; the
+ * arguments are otherwise passed on as they are: `argumentsError` checks them. Text that starts a call but never
+ * reaches its name comes out as content, markers and all, rather than being lost.
+ */
+export class ToolCallParser {
+  private state: State = "content";
+  private matcher = new StopMatcher(STOPS.content);
+  /** Calls begun so far; the current one is `calls - 1`. */
+  private calls = 0;
+  /** White space at the front of the next text is dropped. */
+  private skipSpace = false;
+  /** Everything since the call's first marker, until its name is known. */
+  private raw = "";
+  /** The text in which the name is looked for. */
+  private name = "";
+  /** What may become the opening fence. */
+  private maybeFence = "";
+  private fenced = false;
+
+  /** Takes the next piece of text; gives what is now certain. */
+  push(piece: string): ToolEvent[] {
+    const events: ToolEvent[] = [];
+    let rest = piece;
+    while (rest !== "") rest = this.state === "beforeArguments" ? this.openFence(rest) : this.scan(rest, events);
+    return events;
+  }
+
+  /** Generation has ended: gives what was held back, and ends an unfinished call. */
+  flush(): ToolEvent[] {
+    const events: ToolEvent[] = [];
+    const held = this.maybeFence + this.matcher.flush();
+    if (this.state === "content") this.text(held, events);
+    else if (this.state === "header" || this.state === "name") this.giveUp(held, events);
+    else {
+      const closed = this.fenced && held.trim() === FENCE;
+      if (!closed) this.text(held, events);
+      events.push({ type: "toolCallEnd", index: this.calls - 1, complete: closed });
+    }
+    this.maybeFence = "";
+    this.enter("content");
+    return events;
+  }
+
+  /** Consumes text up to and including the next marker; returns what is left. */
+  private scan(piece: string, events: ToolEvent[]): string {
+    const { text, stop, rest } = this.matcher.push(piece);
+    if (this.state === "content" || this.state === "arguments") this.text(text, events);
+    else {
+      this.name += text;
+      this.raw += text + (stop ?? "");
+    }
+    if (stop === null) return "";
+    switch (this.state) {
+      case "header":
+        return this.endHeader(stop, rest, events);
+      case "name":
+        return this.endName(stop, rest, events);
+      case "arguments":
+        events.push({ type: "toolCallEnd", index: this.calls - 1, complete: true });
+    }
+    this.afterMarker(stop);
+    return rest;
+  }
+
+  private endHeader(stop: string, rest: string, events: ToolEvent[]): string {
+    if (stop !== SEPARATOR) {
+      if (stop === CALL_BEGIN) this.raw = this.raw.slice(0, -stop.length); // it begins the next call
+      this.giveUp("", events);
+      this.afterMarker(stop);
+    } else if (this.name.trim() === V3_TYPE) {
+      this.name = "";
+      this.enter("name");
+    } else this.beginCall(this.name.trim(), events);
+    return rest;
+  }
+
+  /** After "function": the name and its line end, or at once the arguments of a V3.1 tool of that name. */
+  private endName(stop: string, rest: string, events: ToolEvent[]): string {
+    const name = this.name.trim();
+    if (stop === "\n" && name === "") {
+      this.enter("name");
+      return rest;
+    }
+    this.beginCall(name || V3_TYPE, events);
+    return stop === "\n" ? rest : stop + rest;
+  }
+
+  private beginCall(name: string, events: ToolEvent[]): void {
+    events.push({ type: "toolCall", index: this.calls++, name });
+    this.raw = "";
+    this.fenced = false;
+    this.enter("beforeArguments");
+  }
+
+  private openFence(piece: string): string {
+    const text = (this.maybeFence + piece).trimStart();
+    this.maybeFence = "";
+    if (JSON_FENCE.startsWith(text)) {
+      this.maybeFence = text;
+      return "";
+    }
+    const fence = [JSON_FENCE, FENCE].find((start) => text.startsWith(start)) ?? "";
+    this.fenced = fence !== "";
+    this.enter("arguments");
+    this.skipSpace = true;
+    return text.slice(fence.length);
+  }
+
+  private afterMarker(marker: string): void {
+    if (marker.endsWith(CALL_BEGIN)) {
+      this.enter("header");
+      this.name = "";
+      this.raw = CALL_BEGIN;
+    } else {
+      this.enter("content");
+      this.skipSpace = true;
+    }
+  }
+
+  /** What looked like a call is none: its text comes out as it is. */
+  private giveUp(held: string, events: ToolEvent[]): void {
+    this.skipSpace = false;
+    this.enter("content");
+    this.text(this.raw + held, events);
+    this.raw = "";
+  }
+
+  private text(piece: string, events: ToolEvent[]): void {
+    const text = this.skipSpace ? piece.trimStart() : piece;
+    if (text === "") return;
+    this.skipSpace = false;
+    if (this.state === "content") events.push({ type: "content", text });
+    else events.push({ type: "arguments", index: this.calls - 1, text });
+  }
+
+  private enter(state: State): void {
+    this.state = state;
+    this.matcher = new StopMatcher(STOPS[state]);
+  }
+}
+
+export interface ToolCall {
+  readonly name: string;
+  /** JSON text as the model wrote it. */
+  readonly arguments: string;
+  readonly complete: boolean;
+}
+
+/** The content and calls of a whole answer, from its events. */
+export function collectToolCalls(events: Iterable<ToolEvent>): { content: string; calls: ToolCall[] } {
+  let content = "";
+  const calls: { name: string; arguments: string; complete: boolean }[] = [];
+  for (const event of events) {
+    if (event.type === "content") content += event.text;
+    else if (event.type === "toolCall") calls.push({ name: event.name, arguments: "", complete: false });
+    else if (event.type === "arguments") calls[event.index]!.arguments += event.text;
+    else calls[event.index]!.complete = event.complete;
+  }
+  return { content, calls };
+}
+
+/** What is wrong with finished arguments, which must be a JSON object, or null. */
+export function argumentsError(text: string): string | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return null;
+    return "the arguments are JSON, but not an object";
+  } catch (error) {
+    return `the arguments are not JSON: ${(error as Error).message}`;
+  }
+}

@@ -1,0 +1,92 @@
+import { ConfigError, FormatError } from "../errors.ts";
+import type { ByteFolder } from "../formats/byte-source.ts";
+import type { GgufMetadata } from "../formats/gguf-metadata.ts";
+import { openGguf } from "../formats/gguf-reader.ts";
+import { openSafetensors } from "../formats/safetensors-reader.ts";
+import type { TensorEntry, TensorFile } from "../formats/tensor-file.ts";
+import { readWeight } from "../tensor/decode/read-weight.ts";
+import type { ModelConfig } from "./config.ts";
+import { configFromGguf } from "./config-gguf.ts";
+import { configFromHf, fp8BlockSize } from "./config-hf.ts";
+import type { ModelWeights } from "./weights.ts";
+import { wholeWeight } from "./weights.ts";
+import { GgufWeights } from "./weights-gguf.ts";
+import { HfWeights } from "./weights-hf.ts";
+
+/** A model on disk: its network and where its weights lie. Whoever opened it closes it. */
+export interface Checkpoint {
+  readonly config: ModelConfig;
+  readonly weights: ModelWeights;
+  readonly file: TensorFile;
+  /** Metadata of a GGUF, null for a Hugging Face directory. */
+  readonly gguf: GgufMetadata | null;
+  /** Things a user should know about this file. */
+  readonly notes: readonly string[];
+  close(): Promise<void>;
+}
+
+/** Longest config.json that is read; released ones have a few KB. */
+const MAX_CONFIG_BYTES = 2 ** 22;
+
+/**
+ * Opens a GGUF file of a folder, or without a name the folder's Hugging Face checkpoint. Only headers are read.
+ * @throws FormatError, ConfigError
+ */
+export async function openCheckpoint(folder: ByteFolder, ggufName?: string): Promise<Checkpoint> {
+  return ggufName === undefined ? openHf(folder) : openGgufCheckpoint(folder, ggufName);
+}
+
+async function openHf(folder: ByteFolder): Promise<Checkpoint> {
+  const json = await readJson(folder, "config.json");
+  const described = configFromHf(json, "config.json");
+  const file = await openSafetensors(folder);
+  // Fine-tunes often drop the MTP layers and leave the number in config.json: the weights decide.
+  const mtpMissing = !new HfWeights(file, described, null).has(described.numHiddenLayers, "ehProj");
+  const config = mtpMissing ? { ...described, numNextnPredictLayers: 0 } : described;
+  const weights = new HfWeights(file, config, fp8BlockSize(json, "config.json"));
+  const dropped = described.numNextnPredictLayers - config.numNextnPredictLayers;
+  const notes = dropped > 0 ? [`config.json names ${dropped} MTP layer(s), which the file does not have`] : [];
+  return { config, weights, file, gguf: null, notes, close: () => file.close() };
+}
+
+async function openGgufCheckpoint(folder: ByteFolder, name: string): Promise<Checkpoint> {
+  const file = await openGguf(folder, name);
+  try {
+    const factors = file.tensors.get("rope_freqs.weight");
+    const { config, notes } = configFromGguf(file.metadata, file.tensors, factors ? await readFactors(factors) : null);
+    return {
+      config,
+      weights: new GgufWeights(file, config),
+      file,
+      gguf: file.metadata,
+      notes,
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function readFactors(entry: TensorEntry): Promise<number[]> {
+  if (entry.shape.length !== 1 || entry.shape[0]! > 4096) {
+    throw new FormatError(entry.file, entry.offset, `tensor ${entry.name} has the shape [${entry.shape}]; want one dimension`);
+  }
+  return Array.from(await readWeight(wholeWeight(entry.name, entry)));
+}
+
+/** @throws FormatError when the file is missing, too long or not JSON */
+export async function readJson(folder: ByteFolder, fileName: string): Promise<unknown> {
+  const source = await folder.open(fileName);
+  try {
+    if (source.size > MAX_CONFIG_BYTES) throw new FormatError(source.name, 0, `is longer than ${MAX_CONFIG_BYTES} bytes`);
+    const text = new TextDecoder().decode(await source.read(0, source.size));
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw new ConfigError(fileName, `is not valid JSON: ${(cause as Error).message}`, { cause });
+    }
+  } finally {
+    await source.close();
+  }
+}

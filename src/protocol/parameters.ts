@@ -1,0 +1,203 @@
+/** What becomes of a request parameter. The API's documentation is made from these tables; the parser obeys them. */
+export interface Parameter {
+  readonly name: string;
+  /**
+   * honoured: every valid value has its effect. partly: some values have, the others are refused. accepted: taken, and
+   * it cannot change the answer. refused: 400 with the parameter's name, unless it is null.
+   */
+  readonly state: "honoured" | "partly" | "accepted" | "refused";
+  /** What it does here, what is refused, or why. */
+  readonly note: string;
+  /** Not in OpenAI's API. */
+  readonly extension?: true;
+}
+
+/** Sampling beyond OpenAI's, and what else both endpoints take. Ranges and meaning are the engine's. */
+const sharedExtensions: readonly Parameter[] = [
+  { name: "top_k", state: "honoured", note: "Keeps the k most likely tokens; 0 is off.", extension: true },
+  {
+    name: "min_p",
+    state: "honoured",
+    note: "Keeps tokens at least min_p times as likely as the best; 0 is off.",
+    extension: true,
+  },
+  { name: "typical_p", state: "honoured", note: "Locally typical sampling, above 0 to 1; 1 is off.", extension: true },
+  {
+    name: "repetition_penalty",
+    state: "honoured",
+    note: "Divides the logits of tokens seen in prompt and answer; 1 is off.",
+    extension: true,
+  },
+  {
+    name: "repeat_last_n",
+    state: "honoured",
+    note: "Window of repetition_penalty in tokens; -1 is everything.",
+    extension: true,
+  },
+  { name: "dry_multiplier", state: "honoured", note: "DRY repetition penalty; 0 is off.", extension: true },
+  { name: "dry_base", state: "honoured", note: "Growth of DRY's penalty with each repeated token.", extension: true },
+  {
+    name: "dry_allowed_length",
+    state: "honoured",
+    note: "The shortest repetition that DRY penalises.",
+    extension: true,
+  },
+  {
+    name: "dry_penalty_last_n",
+    state: "honoured",
+    note: "How far back DRY looks in tokens; -1 is everything.",
+    extension: true,
+  },
+  {
+    name: "dry_sequence_breakers",
+    state: "refused",
+    note: "the engine's own breakers are used",
+    extension: true,
+  },
+  {
+    name: "xtc_probability",
+    state: "honoured",
+    note: "The chance that XTC leaves out the most likely tokens; 0 is off.",
+    extension: true,
+  },
+  { name: "xtc_threshold", state: "honoured", note: "XTC removes tokens at least this likely.", extension: true },
+  {
+    name: "mirostat",
+    state: "honoured",
+    note: "2 chooses by mirostat v2 in place of top_k to XTC; 0 is off.",
+    extension: true,
+  },
+  { name: "mirostat_tau", state: "honoured", note: "Mirostat's target surprise in bits.", extension: true },
+  { name: "mirostat_eta", state: "honoured", note: "Mirostat's learning rate.", extension: true },
+  {
+    name: "ignore_eos",
+    state: "honoured",
+    note: "true goes on over the model's end tokens, until max_tokens.",
+    extension: true,
+  },
+];
+
+/** Every parameter of OpenAI's POST /v1/chat/completions, and the extensions. Any other name is refused as unknown. */
+export const chatParameters: readonly Parameter[] = [
+  {
+    name: "model",
+    state: "honoured",
+    note: "Any name, or none, while one model is served; the answer names the real one.",
+  },
+  {
+    name: "messages",
+    state: "partly",
+    note: "Roles system, developer (as system), user, assistant, tool. Content is a string or text parts (joined by newlines); image, audio and file parts are refused. Earlier reasoning_content goes to the chat template, which usually leaves it out.",
+  },
+  { name: "stream", state: "honoured", note: "Server-sent events; keep-alive comments, an error event on failure." },
+  {
+    name: "stream_options",
+    state: "partly",
+    note: "include_usage. include_obfuscation: true is refused. Only with stream: true.",
+  },
+  {
+    name: "max_completion_tokens",
+    state: "honoured",
+    note: "At least 1, reasoning included. Default: until the context is full.",
+  },
+  {
+    name: "max_tokens",
+    state: "honoured",
+    note: "Older name of max_completion_tokens; when both are given they must be equal.",
+  },
+  { name: "n", state: "honoured", note: "1 to 8. With a seed, choice i uses seed + i." },
+  {
+    name: "stop",
+    state: "honoured",
+    note: "A string or up to 16 (OpenAI: 4), each 1 to 256 characters; not part of the answer.",
+  },
+  { name: "temperature", state: "honoured", note: "0 to 2; 0 is greedy. Default: the model's own, else 1." },
+  { name: "top_p", state: "honoured", note: "0 to 1. Default: the model's own, else 1." },
+  { name: "presence_penalty", state: "honoured", note: "-2 to 2, on tokens of the answer." },
+  { name: "frequency_penalty", state: "honoured", note: "-2 to 2, on tokens of the answer." },
+  { name: "logit_bias", state: "honoured", note: "Token id to bias from -100 to 100; up to 1024 entries." },
+  { name: "seed", state: "honoured", note: "An integer within ±(2^53 - 1); the same seed gives the same answer." },
+  { name: "logprobs", state: "honoured", note: "Tokens of the reasoning are listed in logprobs.reasoning_content." },
+  { name: "top_logprobs", state: "honoured", note: "0 to 20; needs logprobs: true." },
+  {
+    name: "tools",
+    state: "partly",
+    note: "Up to 128 functions, shown to the model by its chat template. strict: true and custom tools are refused: output cannot be constrained yet.",
+  },
+  {
+    name: "tool_choice",
+    state: "partly",
+    note: '"auto" and "none" (the tools are not shown). "required" and named tools are refused.',
+  },
+  { name: "parallel_tool_calls", state: "honoured", note: "false: only the first call of an answer is returned." },
+  {
+    name: "response_format",
+    state: "partly",
+    note: '{"type": "text"}. json_object and json_schema are refused: output cannot be constrained yet.',
+  },
+  {
+    name: "reasoning_effort",
+    state: "partly",
+    note: '"none" turns thinking off, every other level turns it on: the models know no levels.',
+  },
+  { name: "modalities", state: "partly", note: '["text"] only.' },
+  { name: "service_tier", state: "partly", note: '"auto" and "default": there is one tier.' },
+  { name: "store", state: "partly", note: "false only: nothing is stored." },
+  { name: "verbosity", state: "partly", note: '"medium", the default, only: the models know no levels.' },
+  { name: "user", state: "accepted", note: "A label for the caller's own books; it is neither stored nor logged." },
+  { name: "safety_identifier", state: "accepted", note: "As user." },
+  { name: "metadata", state: "accepted", note: "Labels for stored answers; nothing is stored." },
+  { name: "prediction", state: "accepted", note: "A hint for speed; it never changes the answer." },
+  { name: "prompt_cache_key", state: "accepted", note: "A hint for speed." },
+  { name: "prompt_cache_options", state: "accepted", note: "A hint for speed." },
+  { name: "prompt_cache_retention", state: "accepted", note: "A hint for speed." },
+  { name: "audio", state: "refused", note: "the models read and write text only" },
+  { name: "function_call", state: "refused", note: "deprecated; use tool_choice" },
+  { name: "functions", state: "refused", note: "deprecated; use tools" },
+  { name: "moderation", state: "refused", note: "there is no moderation model" },
+  { name: "web_search_options", state: "refused", note: "the server has no web search" },
+  {
+    name: "thinking",
+    state: "honoured",
+    note: 'true or false, or DeepSeek\'s {"type": "enabled" | "disabled"}. Default: off where the chat template lets one choose.',
+    extension: true,
+  },
+  {
+    name: "chat_template_kwargs",
+    state: "partly",
+    note: "thinking (or enable_thinking, its name in some templates); other keys are refused.",
+    extension: true,
+  },
+  ...sharedExtensions,
+];
+
+/** Every parameter of OpenAI's POST /v1/completions, and the extensions. Any other name is refused as unknown. */
+export const completionParameters: readonly Parameter[] = [
+  ...chatParameters.filter(({ name }) =>
+    [
+      "model",
+      "stream",
+      "stream_options",
+      "n",
+      "stop",
+      "temperature",
+      "top_p",
+      "presence_penalty",
+      "frequency_penalty",
+      "logit_bias",
+      "seed",
+      "user",
+    ].includes(name),
+  ),
+  {
+    name: "prompt",
+    state: "honoured",
+    note: "A string, token ids, or up to 32 of either; prompts times n is at most 32. Special tokens in a string are parsed and BOS is put first where the model wants it; token ids are taken as they are.",
+  },
+  { name: "max_tokens", state: "honoured", note: "At least 1. Default 16, as in OpenAI's API." },
+  { name: "logprobs", state: "honoured", note: "0 to 20 alternatives a token (OpenAI: 5)." },
+  { name: "best_of", state: "partly", note: "Only where it equals n." },
+  { name: "echo", state: "partly", note: "false only." },
+  { name: "suffix", state: "refused", note: "filling in the middle is not available yet" },
+  ...sharedExtensions,
+];

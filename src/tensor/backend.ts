@@ -1,0 +1,113 @@
+import type { DType } from "./dtype.ts";
+import type { CacheDType, CacheLayout, OpKind, Program, WeightUse } from "./program.ts";
+import type { WeightSource } from "./weight.ts";
+
+/**
+ * What executes Programs. The one interface between the model and any hardware; test/conformance holds every
+ * implementation to it. Callers ask describe(), never a backend's name.
+ *
+ * Ownership: a backend owns everything it hands out. close() of a handle frees that handle; close() of the backend
+ * frees all. Using anything after its close() throws.
+ */
+export interface Backend {
+  describe(): Caps;
+  /**
+   * Reads a weight once and keeps it in the backend's own layout.
+   * @param uses how Programs will read it: the layout may depend on it
+   * @throws UnsupportedOpError for a dtype that Caps does not list
+   */
+  loadWeight(source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<WeightHandle>;
+  /** Reserves `pages` pages; page ids are 0..pages-1. Contents are undefined until written. */
+  allocCache(layout: CacheLayout, pages: number): CacheHandle;
+  /**
+   * Plans memory and prepares kernels. Everything a run needs is allocated here.
+   * @throws UnsupportedOpError for an op or numerics that Caps does not list
+   */
+  compile(program: Program, options: CompileOptions): Promise<Executable>;
+  close(): void;
+}
+
+/** The capability table of a backend. */
+export interface Caps {
+  readonly name: string;
+  /** One line for people: what it runs on. */
+  readonly device: string;
+  readonly ops: ReadonlySet<OpKind>;
+  readonly weightDTypes: ReadonlySet<DType>;
+  readonly cacheDTypes: ReadonlySet<CacheDType>;
+  readonly numerics: ReadonlySet<Numerics>;
+  /** Rows of a prompt that are best read in one step. */
+  readonly preferredRows: number;
+}
+
+/** exact: f32 activations and cache, meets every golden. fast: quantised activations, held to KL and argmax agreement. */
+export type Numerics = "exact" | "fast";
+
+export interface CompileOptions {
+  /** Handle of every weight of the Program, by name. */
+  readonly weights: ReadonlyMap<string, WeightHandle>;
+  /** May be shared by several Programs; its layout holds at least the layers the Program uses. */
+  readonly cache: CacheHandle;
+  readonly maxRows: number;
+  readonly maxSeqs: number;
+  readonly maxLogitRows: number;
+  readonly numerics: Numerics;
+  /** Fill every buffer with NaN (integers: a huge negative number) before each run, so that an unwritten element shows. Default false. */
+  readonly poison?: boolean;
+}
+
+export interface WeightHandle {
+  readonly name: string;
+  /** Bytes it occupies in the backend. */
+  readonly bytes: number;
+  close(): void;
+}
+
+export interface CacheHandle {
+  readonly layout: CacheLayout;
+  readonly pages: number;
+  readonly bytes: number;
+  close(): void;
+}
+
+export interface Executable {
+  /** Bytes of activations and scratch, fixed at compile time. */
+  readonly scratchBytes: number;
+  /**
+   * Runs all ops for the rows of one step. Runs are carried out in the order of the calls, also across Executables of
+   * one backend, and never block the event loop for long.
+   * @param inputs for every input of the Program: an output of another run of the same backend, or plain values
+   * @returns the Program's outputs; they stay valid until the next run of this Executable
+   */
+  run(batch: Batch, inputs?: Readonly<Record<string, DeviceBuffer | Float32Array>>): Promise<Outputs>;
+  close(): void;
+}
+
+export type Outputs = Readonly<Record<string, DeviceBuffer>>;
+
+/** A buffer that lives where the backend computes. */
+export interface DeviceBuffer {
+  readonly shape: readonly number[];
+  readonly dtype: "f32" | "i32";
+  /** Copies the contents out. */
+  read(): Promise<Float32Array | Int32Array>;
+}
+
+/** The rows of one step. All arrays have one entry a row (T) unless said otherwise. */
+export interface Batch {
+  readonly tokens: Int32Array;
+  /** Absolute position of the row in its sequence; rows of one sequence are in ascending order. */
+  readonly positions: Int32Array;
+  /** Index into blockTables. */
+  readonly sequences: Int32Array;
+  /** ROW_PROMPT or ROW_GENERATED. The form of attention may depend on it, so it stays with a token for good. */
+  readonly kinds: Uint8Array;
+  /** Per sequence: page ids; entry p holds positions p * pageSize .. (p + 1) * pageSize - 1. */
+  readonly blockTables: readonly Int32Array[];
+  /** Indices of the rows whose logits are wanted, ascending; may be empty. */
+  readonly logitRows: Int32Array;
+}
+
+export const ROW_PROMPT = 0;
+/** A generated row, or a draft that is being verified. */
+export const ROW_GENERATED = 1;

@@ -1,0 +1,16 @@
+import { defineConfig } from "tsdown";
+
+export default defineConfig({
+  // The package's entries, the command, and the files that run as workers: nothing imports those.
+  entry: ["src/node.ts", "src/cli/main.ts", "src/**/*-worker.ts"],
+  root: "src",
+  // dist/ mirrors src/, so that a path relative to import.meta.url means the same in both.
+  unbundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  sourcemap: true,
+  dts: true,
+  deps: { skipNodeModulesBundle: true },
+  report: false,
+});

@@ -1,0 +1,15 @@
+import { availableParallelism } from "node:os";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    reporters: ["./test/reporter.ts"],
+    // Processes, not threads: a crash or a leak in native code stays in one test file.
+    pool: "forks",
+    maxWorkers: Math.min(availableParallelism(), 8),
+    // Wide, since a shared or slow machine is not a fault; a hang still ends.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
