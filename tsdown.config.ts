@@ -1,8 +1,8 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  // The package's entries, the command, and the files that run as workers: nothing imports those.
-  entry: ["src/node.ts", "src/cli/main.ts", "src/**/*-worker.ts"],
+  // The package's entries, the command, the files that threads run, which nothing imports, and what scripts/ use.
+  entry: ["src/node.ts", "src/cli/main.ts", "src/**/*-thread.ts", "src/convert/hf-directory.ts"],
   root: "src",
   // dist/ mirrors src/, so that a path relative to import.meta.url means the same in both.
   unbundle: true,

@@ -9,7 +9,7 @@ import { type LayerRules, layerViolations, type Sources } from "./import-layers.
 const RULES: LayerRules = {
   layers: {
     "errors.ts": 0,
-    "log.ts": 0,
+    "embedded.ts": 0,
     tensor: 1,
     tokenizer: 1,
     protocol: 1,
@@ -18,6 +18,7 @@ const RULES: LayerRules = {
     model: 3,
     engine: 4,
     cluster: 5,
+    convert: 5,
     server: 5,
     "node.ts": 6,
     "browser.ts": 6,
@@ -25,7 +26,18 @@ const RULES: LayerRules = {
   },
   split: ["backends"],
   importers: { backends: ["node.ts", "browser.ts"] },
-  nodeOnly: ["node.ts", "server", "cli", "formats/file-source.ts"],
+  nodeOnly: [
+    "convert/hf-directory.ts",
+    "formats/file-sink.ts",
+    "formats/file-source.ts",
+    "formats/open-path.ts",
+    "tokenizer/template-thread.ts",
+    "tokenizer/template-worker.ts",
+    "tokenizer/tokenizer-files.ts",
+    "node.ts",
+    "server",
+    "cli",
+  ],
   packages: Object.keys(manifest.dependencies),
 };
 

@@ -1,4 +1,4 @@
-import type { SamplingParams } from "./sampling/params.ts";
+import type { SamplingInput } from "./sampling/params.ts";
 
 /** What one answer is asked to be. */
 export interface GenerationRequest {
@@ -7,7 +7,7 @@ export interface GenerationRequest {
   /** At most this many new tokens; null: until the context is full. */
   readonly maxTokens: number | null;
   /** Unset fields take the model's own defaults (generation_config.json), then the engine's. */
-  readonly sampling?: Partial<SamplingParams>;
+  readonly sampling?: SamplingInput;
   /** Texts that end the answer; they are not part of it. */
   readonly stop?: readonly string[];
   /** Go on over the model's end tokens. Default false. */
@@ -54,8 +54,10 @@ export interface TokenLogprobs {
 export interface ChatInput {
   readonly messages: readonly Readonly<Record<string, unknown>>[];
   readonly tools?: readonly unknown[] | null;
-  /** Ask for a reasoning block. Default false. */
+  /** Ask for a reasoning block, or for none; unset: what the template does by itself. */
   readonly thinking?: boolean;
+  /** Further variables of the template (`chat_template_kwargs`). */
+  readonly variables?: Readonly<Record<string, unknown>>;
   /** End with the opening of the assistant's turn. Default true. */
   readonly addGenerationPrompt?: boolean;
 }

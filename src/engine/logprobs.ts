@@ -1,4 +1,5 @@
 import { DeepTsError } from "../errors.ts";
+import { expOfNonPositive } from "./sampling/exp.ts";
 
 /** A token and the natural logarithm of its probability. */
 export interface TokenLogprob {
@@ -18,7 +19,7 @@ export function logSumExp(logits: Float32Array): number {
   let max = -Infinity;
   for (let i = 0; i < logits.length; i++) if (logits[i]! > max) max = logits[i]!;
   let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i]! - max);
+  for (let i = 0; i < logits.length; i++) sum += expOfNonPositive(logits[i]! - max);
   const result = max + Math.log(sum);
   if (Number.isFinite(result)) return result;
   throw new DeepTsError("bad_logits", "logits: NaN, +Infinity, or every value -Infinity");

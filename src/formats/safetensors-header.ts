@@ -72,7 +72,7 @@ function parseObject(file: string, json: Uint8Array): Record<string, unknown> {
 }
 
 function readMetadata(entry: unknown, metadata: Map<string, string>, fail: (message: string) => never): void {
-  if (!isObject(entry)) return fail("must be an object of strings");
+  if (!isObject(entry)) fail("must be an object of strings");
   for (const [key, value] of Object.entries(entry)) {
     if (typeof value !== "string") fail(`the value of ${key} must be a string`);
     metadata.set(key, value);
@@ -85,23 +85,21 @@ function readPlace(
   { dataStart, fileSize }: { dataStart: number; fileSize: number },
   fail: (message: string) => never,
 ): TensorPlace {
-  if (!isObject(entry)) return fail("must be an object with dtype, shape and data_offsets");
+  if (!isObject(entry)) fail("must be an object with dtype, shape and data_offsets");
   const { dtype, shape, data_offsets: range } = entry;
   if (typeof dtype !== "string" || !isSafetensorsType(dtype)) {
-    return fail(`dtype ${JSON.stringify(dtype)} is not known`);
+    fail(`dtype ${JSON.stringify(dtype)} is not known`);
   }
-  if (!isSizeList(shape)) return fail("shape must be a list of whole numbers from 0");
-  if (!isSizeList(range) || range.length !== 2) return fail("data_offsets must be two whole numbers from 0");
+  if (!isSizeList(shape)) fail("shape must be a list of whole numbers from 0");
+  if (!isSizeList(range) || range.length !== 2) fail("data_offsets must be two whole numbers from 0");
   const [start, end] = range as [number, number];
   const byteLength = tensorBytes(dtype, shape);
-  if (typeof byteLength === "string") return fail(byteLength);
+  if (typeof byteLength === "string") fail(byteLength);
   if (end - start !== byteLength) {
-    return fail(`data_offsets [${range}] do not span the ${byteLength} bytes of shape [${shape}] in ${dtype}`);
+    fail(`data_offsets [${range}] do not span the ${byteLength} bytes of shape [${shape}] in ${dtype}`);
   }
   if (end > fileSize - dataStart) {
-    return fail(
-      `data_offsets end at ${end}, but only ${fileSize - dataStart} bytes of data follow (is the file cut short?)`,
-    );
+    fail(`data_offsets end at ${end}, but only ${fileSize - dataStart} bytes of data follow (is the file cut short?)`);
   }
   return { name, dtype, shape, offset: dataStart + start, byteLength };
 }

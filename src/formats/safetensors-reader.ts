@@ -24,13 +24,13 @@ export async function openSafetensors(folder: ByteFolder, fileName?: string): Pr
     throw new FormatError(folder.name, 0, `has neither ${SINGLE_FILE} nor ${INDEX_FILE}`);
   }
   const index = await readIndex(folder);
-  const checkpoint = await openShards(folder, INDEX_FILE, [...new Set(index.values())]);
-  for (const [tensor, shard] of index) {
+  const checkpoint = await openShards(folder, index.file, [...new Set(index.shards.values())]);
+  for (const [tensor, shard] of index.shards) {
     const found = checkpoint.shardOf.get(tensor);
     if (found === shard) continue;
     await checkpoint.close();
     const where = found === undefined ? "does not have it" : `does not have it; ${found} has`;
-    throw new FormatError(INDEX_FILE, 0, `weight_map says that tensor ${tensor} is in ${shard}, which ${where}`);
+    throw new FormatError(index.file, 0, `weight_map says that tensor ${tensor} is in ${shard}, which ${where}`);
   }
   return checkpoint;
 }
@@ -79,7 +79,7 @@ async function readHeader(source: ByteSource): Promise<Uint8Array> {
 }
 
 /** Tensor name -> shard file name. */
-async function readIndex(folder: ByteFolder): Promise<Map<string, string>> {
+async function readIndex(folder: ByteFolder): Promise<{ file: string; shards: ReadonlyMap<string, string> }> {
   const source = await folder.open(INDEX_FILE);
   const fail = (message: string, cause?: unknown): never => {
     throw new FormatError(source.name, 0, message, { cause });
@@ -99,7 +99,7 @@ async function readIndex(folder: ByteFolder): Promise<Map<string, string>> {
       if (!isPlainFileName(shard)) return fail(`weight_map: ${tensor} must name a file of the same folder`);
       shards.set(tensor, shard);
     }
-    return shards;
+    return { file: source.name, shards };
   } finally {
     await source.close();
   }

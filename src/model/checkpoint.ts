@@ -76,10 +76,10 @@ async function readFactors(entry: TensorEntry): Promise<number[]> {
 }
 
 /** @throws FormatError when the file is missing, too long or not JSON */
-export async function readJson(folder: ByteFolder, fileName: string): Promise<unknown> {
+export async function readJson(folder: ByteFolder, fileName: string, maxBytes = MAX_CONFIG_BYTES): Promise<unknown> {
   const source = await folder.open(fileName);
   try {
-    if (source.size > MAX_CONFIG_BYTES) throw new FormatError(source.name, 0, `is longer than ${MAX_CONFIG_BYTES} bytes`);
+    if (source.size > maxBytes) throw new FormatError(source.name, 0, `is longer than ${maxBytes} bytes`);
     const text = new TextDecoder().decode(await source.read(0, source.size));
     try {
       return JSON.parse(text);

@@ -52,7 +52,7 @@ const assistantMessage = z
     reasoning_content: optional(z.string()),
     // Clients send back the messages they got; these say nothing to a model.
     refusal: optional(z.string()),
-    annotations: withoutEffect.optional(),
+    annotations: withoutEffect,
     audio: z.null().optional(),
     function_call: z.null().optional(),
   })

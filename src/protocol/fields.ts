@@ -38,4 +38,4 @@ export function limited<T extends z.ZodType>(schema: T, takes: (value: z.output<
 }
 
 /** A field whose value changes nothing here; `parameters.ts` says why. */
-export const withoutEffect = z.unknown();
+export const withoutEffect = z.unknown().optional();

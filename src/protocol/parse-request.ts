@@ -42,8 +42,8 @@ function issueError(issue: Issue, body: unknown): ApiError {
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
     const inner = nearest(issue.errors);
     if (inner !== null) return issueError({ ...inner, path: [...issue.path, ...inner.path] }, body);
-    const wanted = issue.errors.flatMap((issues) => issues.map(want)).join(" or ");
-    return refusal(issue.path, body, wanted, "invalid_type");
+    const wanted = new Set(issue.errors.flatMap((issues) => issues.map(want)));
+    return refusal(issue.path, body, [...wanted].join(" or "), "invalid_type");
   }
   if (issue.code === "unrecognized_keys") {
     const param = pathText([...issue.path, issue.keys[0]!.slice(0, 100)]);
@@ -57,11 +57,19 @@ function issueError(issue: Issue, body: unknown): ApiError {
   return refusal(issue.path, body, want(issue), issue.code === "invalid_type" ? "invalid_type" : "invalid_value");
 }
 
-/** Of a union's alternatives, the issue of the one that fits but for something inside it; null where none fits. */
+/** Of a union's alternatives, the issue of the one that was read furthest; null where none fits at all. */
 function nearest(alternatives: readonly Issue[][]): Issue | null {
-  const fitting = alternatives.filter(([issue]) => issue && !(issue.path.length === 0 && misfits(issue)));
-  const [issue] = fitting.toSorted((a, b) => b[0]!.path.length - a[0]!.path.length)[0] ?? [];
-  return issue ?? null;
+  let best: Issue | null = null;
+  for (const [issue] of alternatives) {
+    if (issue === undefined || (issue.path.length === 0 && misfits(issue))) continue;
+    if (best === null || progress(issue) > progress(best)) best = issue;
+  }
+  return best;
+}
+
+/** Deeper is further, then later in a list. */
+function progress({ path: [first = 0, ...deeper] }: Issue): number {
+  return deeper.length + (typeof first === "number" ? first / Number.MAX_SAFE_INTEGER : 0);
 }
 
 function misfits(issue: Issue): boolean {
@@ -90,7 +98,11 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   record: "an object",
 };
 
-const UNITS: Readonly<Record<string, string>> = { string: "characters", array: "items", map: "entries" };
+const UNITS: Readonly<Record<string, readonly [one: string, several: string]>> = {
+  string: ["character", "characters"],
+  array: ["item", "items"],
+  map: ["entry", "entries"],
+};
 
 function want(issue: Issue): string {
   switch (issue.code) {
@@ -107,15 +119,15 @@ function want(issue: Issue): string {
     case "invalid_format":
       return issue.format === "regex" ? `a string like ${issue.pattern}` : `a string in the format ${issue.format}`;
     case "invalid_key":
-      return "other keys";
+      return `as its name ${issue.issues.map(want).join(" and ")}`;
     default:
       return "another value";
   }
 }
 
 function limit(word: string, bound: number | bigint, origin: string): string {
-  const unit = UNITS[origin];
-  return unit === undefined ? `a number of ${word} ${bound}` : `${word} ${bound} ${unit}`;
+  const units = UNITS[origin];
+  return units === undefined ? `a number of ${word} ${bound}` : `${word} ${bound} ${units[bound === 1 ? 0 : 1]}`;
 }
 
 function oneOf(values: readonly unknown[]): string {

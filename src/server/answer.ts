@@ -1,6 +1,6 @@
 import type { GenerationEvent, TokenLogprobs } from "../engine/generation.ts";
 import { ReasoningSplitter } from "../engine/reasoning.ts";
-import { type ToolEvent, ToolCallParser } from "../engine/tool-calls.ts";
+import { ToolCallParser, type ToolEvent } from "../engine/tool-calls.ts";
 
 /** What a chat answer consists of, before any API gives it its form. */
 export type AnswerEvent = AnswerDelta | AnswerEnd;

@@ -1,7 +1,7 @@
 import type { ChatInput } from "../engine/generation.ts";
 import type { SamplingParams } from "../engine/sampling/params.ts";
 import { type ChatMessage, type ChatRequest, wantsThinking } from "../protocol/chat-request.ts";
-import { type SamplingFields, engineNames } from "../protocol/sampling.ts";
+import { engineNames, type SamplingFields } from "../protocol/sampling.ts";
 
 /** An empty schema, which is what leaving out `parameters` means (OpenAI's API reference). */
 const NO_PARAMETERS = { type: "object", properties: {} };
@@ -38,7 +38,10 @@ export function toChatInput(body: ChatRequest): ChatInput {
 }
 
 function toTemplateTool({ function: { name, description, parameters } }: NonNullable<ChatRequest["tools"]>[number]) {
-  return { type: "function", function: { name, description: description ?? "", parameters: parameters ?? NO_PARAMETERS } };
+  return {
+    type: "function",
+    function: { name, description: description ?? "", parameters: parameters ?? NO_PARAMETERS },
+  };
 }
 
 /** Only fields that are there: templates ask whether a field is defined. */

@@ -9,10 +9,12 @@ const MAX_DEPTH = 100;
  * @throws ApiError 415 for another content type or an encoding, 413 above `maxBytes`, 400 for what is not JSON, saying where
  */
 export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
-  const type = request.headers.get("content-type")?.split(";")[0]!.trim().toLowerCase() ?? "";
+  const type = (request.headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
   if (!/^application\/(?:[\w.-]+\+)?json$/.test(type)) {
     const got = type === "" ? "no content-type" : `content-type ${JSON.stringify(type.slice(0, 100))}`;
-    throw new ApiError(415, `want the header content-type: application/json, got ${got}`, { code: "unsupported_media_type" });
+    throw new ApiError(415, `want the header content-type: application/json, got ${got}`, {
+      code: "unsupported_media_type",
+    });
   }
   const encoding = request.headers.get("content-encoding") ?? "identity";
   if (encoding !== "identity") {

@@ -69,12 +69,18 @@ class Scanner {
   private value(): void {
     for (;;) {
       const first = this.skipSpace();
-      if (first !== "{" && first !== "[") return this.scalar(first);
+      if (first !== "{" && first !== "[") {
+        this.scalar(first);
+        return;
+      }
       const close = first === "{" ? "}" : "]";
       if (this.open.length === this.maxDepth) this.fail(`nested deeper than ${this.maxDepth} levels`);
       this.open.push(close);
       this.at++;
-      if (this.skipSpace() === close) return this.close();
+      if (this.skipSpace() === close) {
+        this.close();
+        return;
+      }
       if (close === "}") this.key();
     }
   }

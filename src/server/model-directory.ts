@@ -31,7 +31,8 @@ export function singleModel(model: ServedModel | Promise<ServedModel>): ModelDir
 
   const get = (): ServedModel => {
     if (ready !== null) return ready;
-    if (failure === null) throw new ApiError(503, "the model is still loading: try again soon", { code: "model_loading" });
+    if (failure === null)
+      throw new ApiError(503, "the model is still loading: try again soon", { code: "model_loading" });
     throw new ApiError(500, `the model could not be loaded: ${failure}`, { code: "model_failed" });
   };
   return {

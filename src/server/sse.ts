@@ -22,15 +22,15 @@ export async function sse(events: AsyncIterable<string>, options: SseOptions): P
   const iterator = events[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
   let next = iterator.next();
-  let headersWaitedFor: IteratorResult<string> | null = await within(next, keepAliveMs);
+  let first: IteratorResult<string> | null | undefined = await within(next, keepAliveMs);
 
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const send = (text: string) => controller.enqueue(encoder.encode(text));
         try {
-          const result = headersWaitedFor ?? (await within(next, keepAliveMs));
-          headersWaitedFor = null;
+          const result = first === undefined ? await within(next, keepAliveMs) : first;
+          first = undefined;
           if (result === null) send(": keep-alive\n\n");
           else if (result.done) controller.close();
           else {

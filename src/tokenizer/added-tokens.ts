@@ -68,7 +68,10 @@ export class AddedTokenMatcher {
         continue;
       }
       from = start + token.content.length;
-      if (token.singleWord && (WORD_END.test(text.slice(start - 2, start)) || WORD_START.test(text.slice(from, from + 2))))
+      if (
+        token.singleWord &&
+        (WORD_END.test(text.slice(Math.max(0, start - 2), start)) || WORD_START.test(text.slice(from, from + 2)))
+      )
         continue;
       let begin = start;
       if (token.lstrip) while (begin > done && SPACE.test(text.charAt(begin - 1))) begin--;

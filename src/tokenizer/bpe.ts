@@ -29,7 +29,10 @@ export class PieceEncoder {
       if (token === null || token === undefined) continue;
       const other = this.#ids.get(token);
       if (other !== undefined)
-        throw new ConfigError(`${spec.source}: vocabulary`, `ids ${other} and ${id} are both the token ${JSON.stringify(token)}`);
+        throw new ConfigError(
+          `${spec.source}: vocabulary`,
+          `ids ${other} and ${id} are both the token ${JSON.stringify(token)}`,
+        );
       this.#ids.set(token, id);
     }
     CODE_OF_BYTE.forEach((code, byte) => {

@@ -112,7 +112,7 @@ export class ChatRenderer {
       return false;
     };
     if (await shows(text, text)) return "string";
-    return (await shows(JSON.parse(text), "probe\"")) ? "object" : "string";
+    return (await shows(JSON.parse(text), 'probe"')) ? "object" : "string";
   }
 
   #ownVariables(input: ChatInput): JsonObject {

@@ -3,7 +3,7 @@ import { TextError } from "../errors.ts";
 
 const MAX_TEMPLATE = 256 * 1024; // the longest released one has about 20 KB
 const MAX_OUTPUT = 16 * 1024 * 1024; // UTF-16 units, of any string on the way too
-const MAX_STEPS = 2_000_000; // evaluated nodes; a conversation of 1000 messages takes about 100,000
+const MAX_STEPS = 2_000_000; // evaluated nodes and rounds of loops; a conversation of 1000 messages takes about 100,000
 const MAX_RANGE = 100_000; // as Jinja2's sandbox
 
 /** The parts of the library that are used here: its own declarations cannot be resolved by NodeNext. */
@@ -33,6 +33,9 @@ const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
 /** A node that stands for a value already computed, so that no operand is evaluated twice. */
 const EVALUATED = "Evaluated";
 
+/** A node that gives no text, put into the body of loops so that a round without a body is a step too. */
+const ROUND: Node = { type: "Comment" };
+
 /**
  * A chat template: Jinja with the settings of Hugging Face's apply_chat_template (trim_blocks, lstrip_blocks, loop
  * controls, `raise_exception`, `strftime_now`, a `tojson` that escapes nothing). Templates come from model files, so they
@@ -41,9 +44,14 @@ const EVALUATED = "Evaluated";
  */
 export class JinjaTemplate {
   readonly #program: Node;
+  readonly #maxSteps: number;
 
-  /** @throws TextError for a template that is too long or not Jinja */
-  constructor(source: string) {
+  /**
+   * @param maxSteps after how many evaluated expressions and rounds of loops a rendering is ended
+   * @throws TextError for a template that is too long or not Jinja
+   */
+  constructor(source: string, maxSteps = MAX_STEPS) {
+    this.#maxSteps = maxSteps;
     if (source.length > MAX_TEMPLATE)
       throw new TextError(`chat template of ${source.length} characters; the limit is ${MAX_TEMPLATE}`);
     try {
@@ -61,7 +69,7 @@ export class JinjaTemplate {
     try {
       const scope = new Environment();
       for (const [name, value] of Object.entries({ ...globals(), ...variables })) scope.set(name, value);
-      return String(new ChatInterpreter(scope).run(this.#program).value);
+      return String(new ChatInterpreter(scope, this.#maxSteps).run(this.#program).value);
     } catch (cause) {
       throw new TextError(`chat template: ${messageOf(cause)}`, { cause });
     }
@@ -91,10 +99,16 @@ function globals(): Record<string, unknown> {
 
 /** The library's interpreter, as strict as Jinja2 where leniency would garble a prompt without a word. */
 class ChatInterpreter extends Interpreter {
+  readonly #maxSteps: number;
   #steps = 0;
 
+  constructor(scope: Scope, maxSteps: number) {
+    super(scope);
+    this.#maxSteps = maxSteps;
+  }
+
   override evaluate(node: Node | undefined, scope: Scope): Value {
-    if (++this.#steps > MAX_STEPS) throw new Error(`stopped after ${MAX_STEPS} steps`);
+    if (++this.#steps > this.#maxSteps) throw new Error(`stopped after ${this.#maxSteps} steps`);
     const value = node?.type === EVALUATED ? (node.value as Value) : this.#evaluate(node, scope);
     if (value?.type === "StringValue" && (value.value as string).length > MAX_OUTPUT)
       throw new Error(`more than ${MAX_OUTPUT} characters of output`);
@@ -122,6 +136,8 @@ class ChatInterpreter extends Interpreter {
         if (kind(object) === "UndefinedValue") throw new Error(`${describe(node.object as Node)} is undefined`);
         return super.evaluate({ ...node, object }, scope);
       }
+      case "For":
+        return super.evaluate({ ...node, body: [ROUND, ...(node.body as Node[])] }, scope);
       case "CallExpression": {
         const stripped = this.#strip(node, scope);
         if (stripped !== null) return stripped;
@@ -169,7 +185,8 @@ function describe(node: Node): string {
 function strip(text: string, chars: string | null, start: boolean, end: boolean): string {
   const unwanted = chars === null ? null : new Set(chars);
   // What Python's str.isspace says; JavaScript's trim takes U+FEFF too and leaves U+0085 and U+001C to U+001F.
-  const drop = (char: string) => unwanted?.has(char) ?? /[\p{White_Space}\x1c-\x1f]/u.test(char);
+  const isSpace = (char: string) => /\p{White_Space}/u.test(char) || (char >= "\u001c" && char <= "\u001f");
+  const drop = (char: string) => unwanted?.has(char) ?? isSpace(char);
   const all = Array.from(text);
   let from = 0;
   let to = all.length;
@@ -180,7 +197,8 @@ function strip(text: string, chars: string | null, start: boolean, end: boolean)
 
 function range(...limits: number[]): number[] {
   const [start, stop, step] = limits.length < 2 ? [0, limits[0], 1] : [limits[0], limits[1], limits[2] ?? 1];
-  if (![start, stop, step].every(Number.isInteger) || step === 0) throw new Error("range() wants integers, the step not 0");
+  if (![start, stop, step].every(Number.isInteger) || step === 0)
+    throw new Error("range() wants integers, the step not 0");
   const count = Math.max(0, Math.ceil((stop! - start!) / step!));
   if (count > MAX_RANGE) throw new Error(`range() of ${count} items; the limit is ${MAX_RANGE}`);
   return Array.from({ length: count }, (_, i) => start! + i * step!);

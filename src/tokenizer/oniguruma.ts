@@ -295,11 +295,12 @@ class Translator {
     if (this.#take("[")) return this.#charClass(ignoreCase);
     const start = this.#classCharacter();
     if ("set" in start) return start.set;
-    if (this.#peek() !== "-" || this.#peek(1) === "]" || this.#peek(1) === "") return literal(start.char, ignoreCase, true);
+    if (this.#peek() !== "-" || this.#peek(1) === "]" || this.#peek(1) === "")
+      return literal(start.char, ignoreCase, true);
     this.#at++;
     const end = this.#classCharacter();
     if ("set" in end || end.char.codePointAt(0)! < start.char.codePointAt(0)!) this.#refuse("a range in a class");
-    const range = `${escaped(start.char)}-${escaped(end.char)}`;
+    const range = `${codeEscape(start.char)}-${codeEscape(end.char)}`;
     if (!ignoreCase) return range;
     if (!/^[a-z]-[a-z]$|^[A-Z]-[A-Z]$|^[0-9]-[0-9]$/.test(`${start.char}-${end.char}`))
       this.#refuse("a range that is not of one ASCII case inside (?i:");
@@ -311,10 +312,10 @@ class Translator {
   #classCharacter(): { char: string } | { set: string } {
     const char = this.#next();
     if (char !== "\\") return { char };
-    const escape = this.#next();
-    if (escape === "b") return { char: "\b" };
-    const set = this.#setEscape(escape);
-    return set === null ? { char: this.#characterEscape(escape) } : { set };
+    const escaped = this.#next();
+    if (escaped === "b") return { char: "\b" };
+    const set = this.#setEscape(escaped);
+    return set === null ? { char: this.#characterEscape(escaped) } : { set };
   }
 }
 
@@ -322,17 +323,17 @@ function leaf(source: string): Node {
   return { source, size: 1, unbounded: false };
 }
 
-function escaped(char: string): string {
+function codeEscape(char: string): string {
   return `\\u{${char.codePointAt(0)!.toString(16)}}`;
 }
 
 /** One character; with `ignoreCase` all its case variants under simple Unicode case folding. */
 function literal(char: string, ignoreCase: boolean, inClass = false): string {
-  if (!ignoreCase) return escaped(char);
+  if (!ignoreCase) return codeEscape(char);
   const variants = new Set([char, char.toLowerCase(), char.toUpperCase()].filter((c) => Array.from(c).length === 1));
   // The two letters outside ASCII that fold to ASCII ones.
   if (variants.has("s")) variants.add("\u017f");
   if (variants.has("k")) variants.add("\u212a");
-  const all = Array.from(variants, escaped).join("");
+  const all = Array.from(variants, codeEscape).join("");
   return inClass || variants.size === 1 ? all : `[${all}]`;
 }

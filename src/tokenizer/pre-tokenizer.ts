@@ -7,9 +7,7 @@ import type { Pattern, SplitBehavior, SplitStep, TokenizerSpec } from "./spec.ts
  * Source: Hugging Face tokenizers, docs of Split and its behaviours; test/vectors/tokenizer holds its results.
  * @throws ConfigError for a pattern that cannot be compiled
  */
-export function compilePreTokenizer(
-  spec: Pick<TokenizerSpec, "preTokenizer" | "source">,
-): (text: string) => string[] {
+export function compilePreTokenizer(spec: Pick<TokenizerSpec, "preTokenizer" | "source">): (text: string) => string[] {
   const steps = spec.preTokenizer.map((step, i) => compileStep(step, `${spec.source}: pre_tokenizer[${i}]`));
   return (text) => {
     let pieces = [text];
@@ -25,7 +23,8 @@ export function compilePreTokenizer(
 type Step = (piece: string, out: string[]) => void;
 
 function compileStep(step: SplitStep, field: string): Step {
-  if (step.kind === "prefixSpace") return (piece, out) => out.push(/^\p{White_Space}/u.test(piece) ? piece : ` ${piece}`);
+  if (step.kind === "prefixSpace")
+    return (piece, out) => out.push(/^\p{White_Space}/u.test(piece) ? piece : ` ${piece}`);
   const next = matcher(step.pattern, field);
   const arrange = BEHAVIORS[step.behavior];
   if (step.behavior === "isolated") return (piece, out) => isolate(piece, next, out);

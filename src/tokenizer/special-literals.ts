@@ -73,7 +73,10 @@ export class SpecialLiterals {
 /** The marks of one rendering. */
 export class LiteralMarks {
   // Digits between tildes: `upper`, `trim`, `tojson` and their like leave them alone.
-  readonly #mark = `~${crypto.getRandomValues(new Uint8Array(NONCE_DIGITS)).map((byte) => byte % 10).join("")}~`;
+  readonly #mark = `~${crypto
+    .getRandomValues(new Uint8Array(NONCE_DIGITS))
+    .map((byte) => byte % 10)
+    .join("")}~`;
   readonly #protectedIn: (text: string, trusted: readonly string[]) => number[];
 
   constructor(protectedIn: (text: string, trusted: readonly string[]) => number[]) {
@@ -95,7 +98,9 @@ export class LiteralMarks {
     if (typeof value !== "object" || value === null) return value;
     if (Array.isArray(value)) return value.map((item) => this.#add(item, trusted, depth + 1));
     const entries = Object.entries(value);
-    return Object.fromEntries(entries.map(([key, item]) => [this.#addTo(key, []), this.#add(item, trusted, depth + 1)]));
+    return Object.fromEntries(
+      entries.map(([key, item]) => [this.#addTo(key, []), this.#add(item, trusted, depth + 1)]),
+    );
   }
 
   #addTo(text: string, trusted: readonly string[]): string {

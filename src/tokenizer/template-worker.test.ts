@@ -7,11 +7,15 @@ describe("TemplateWorker", () => {
   afterAll(() => worker.close());
 
   it("renders in a thread", async () => {
-    expect(await worker.render("Hello {{ name }}{% if x %}!{% endif %}", { name: "world", x: true })).toBe("Hello world!");
+    expect(await worker.render("Hello {{ name }}{% if x %}!{% endif %}", { name: "world", x: true })).toBe(
+      "Hello world!",
+    );
   });
 
   it("hands the template's own error over as a TextError and goes on", async () => {
-    await expect(worker.render("{{ raise_exception('no tools') }}", {})).rejects.toThrow(new TextError("chat template: no tools"));
+    await expect(worker.render("{{ raise_exception('no tools') }}", {})).rejects.toThrow(
+      new TextError("chat template: no tools"),
+    );
     expect(await worker.render("still {{ 1 }}", {})).toBe("still 1");
   });
 

@@ -1,10 +1,10 @@
-import { open } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { ConfigError } from "../errors.ts";
 import { arrayOf, booleanOf, type JsonObject, objectOf, stringOf } from "./json-fields.ts";
+import { Tokenizer } from "./tokenizer.ts";
 import { specFromTokenizerJson } from "./tokenizer-json.ts";
 import { specFromTiktoken } from "./tokenizer-tiktoken.ts";
-import { Tokenizer } from "./tokenizer.ts";
 
 /** The largest released tokenizer.json (Gemma, Llama 4) has about 35 MB. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
@@ -57,7 +57,10 @@ async function readSpec(
 
 /** A token is named by its text, or by an object that holds it as `content`. */
 function tokenText(config: JsonObject, map: JsonObject, name: string): string | null {
-  for (const [file, object] of [["tokenizer_config.json", config] as const, ["special_tokens_map.json", map] as const]) {
+  for (const [file, object] of [
+    ["tokenizer_config.json", config] as const,
+    ["special_tokens_map.json", map] as const,
+  ]) {
     const value = object[name];
     if (value === undefined || value === null) continue;
     if (typeof value === "string") return value;
@@ -74,7 +77,10 @@ async function readTemplates(directory: string, config: JsonObject): Promise<Rec
   else if (value !== undefined && value !== null) {
     for (const [i, entry] of arrayOf(value, field).entries()) {
       const template = objectOf(entry, `${field}[${i}]`);
-      templates.set(stringOf(template.name, `${field}[${i}].name`), stringOf(template.template, `${field}[${i}].template`));
+      templates.set(
+        stringOf(template.name, `${field}[${i}].name`),
+        stringOf(template.template, `${field}[${i}].template`),
+      );
     }
   }
   const file = await readText(directory, "chat_template.jinja");
@@ -99,14 +105,11 @@ function parseJson(text: string, name: string): unknown {
 async function readText(directory: string, name: string): Promise<string | null> {
   const file = path.join(directory, name);
   try {
-    const handle = await open(file);
-    try {
-      const { size } = await handle.stat();
-      if (size > MAX_FILE_BYTES) throw new ConfigError(name, `has ${size} bytes; the limit is ${MAX_FILE_BYTES}`);
-      return await handle.readFile("utf8");
-    } finally {
-      await handle.close();
-    }
+    const info = await stat(file);
+    if (!info.isFile()) throw new ConfigError(name, "is not a file");
+    if (info.size > MAX_FILE_BYTES)
+      throw new ConfigError(name, `has ${info.size} bytes; the limit is ${MAX_FILE_BYTES}`);
+    return await readFile(file, "utf8");
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;

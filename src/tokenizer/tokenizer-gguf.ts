@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors.ts";
 import { MAX_TOKENS } from "./json-fields.ts";
-import { GGUF_PRE_TOKENIZERS } from "./split-patterns.ts";
 import type { AddedToken, TokenizerSpec } from "./spec.ts";
+import { GGUF_PRE_TOKENIZERS } from "./split-patterns.ts";
 
 /** The values of a GGUF file's `tokenizer.ggml.*` keys; undefined where the file has none. */
 export interface GgufTokenizerMetadata {
@@ -37,7 +37,10 @@ export function specFromGguf(meta: GgufTokenizerMetadata): TokenizerSpec {
     throw new ConfigError(key("pre"), `missing, so how text is split is not known; want one of ${known}`);
   const pre = Object.hasOwn(GGUF_PRE_TOKENIZERS, meta.pre) ? GGUF_PRE_TOKENIZERS[meta.pre] : undefined;
   if (pre === undefined)
-    throw new ConfigError(key("pre"), `the pre-tokenizer ${JSON.stringify(meta.pre)} is not known; want one of ${known}`);
+    throw new ConfigError(
+      key("pre"),
+      `the pre-tokenizer ${JSON.stringify(meta.pre)} is not known; want one of ${known}`,
+    );
   if (tokens.length > MAX_TOKENS)
     throw new ConfigError(key("tokens"), `${tokens.length} tokens; the limit is ${MAX_TOKENS}`);
   if (tokenTypes !== undefined && tokenTypes.length !== tokens.length)

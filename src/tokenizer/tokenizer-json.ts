@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors.ts";
 import { arrayOf, booleanOf, type JsonObject, MAX_TOKENS, objectOf, stringOf, tokenIdOf } from "./json-fields.ts";
-import { GPT2_SPLIT, isolated } from "./split-patterns.ts";
 import type { AddedToken, Merges, NormalizerStep, Pattern, SplitBehavior, SplitStep, TokenizerSpec } from "./spec.ts";
+import { GPT2_SPLIT, isolated } from "./split-patterns.ts";
 
 /** What tokenizer.json leaves to tokenizer_config.json. */
 export interface TokenizerJsonOptions {
@@ -31,7 +31,8 @@ export function specFromTokenizerJson(json: unknown, options: TokenizerJsonOptio
   const vocabulary = objectOf(model.vocab, at("model.vocab"));
   const idOf = (token: string | null | undefined, field: string): number | null => {
     if (token === null || token === undefined) return null;
-    const id = addedTokens.find((t) => t.content === token)?.id ?? vocabulary[token];
+    const own = Object.hasOwn(vocabulary, token) ? vocabulary[token] : undefined;
+    const id = addedTokens.find((t) => t.content === token)?.id ?? own;
     if (id === undefined) throw new ConfigError(field, `the token ${JSON.stringify(token)} is not in ${source}`);
     return tokenIdOf(id, at("model.vocab"));
   };
@@ -76,7 +77,10 @@ function readVocabulary(vocabulary: JsonObject, added: readonly AddedToken[], fi
   for (const token of added) {
     const own = tokens[token.id] ?? null;
     if (own !== null && own !== token.content)
-      throw new ConfigError(field, `id ${token.id} is ${JSON.stringify(own)}, but added token ${JSON.stringify(token.content)}`);
+      throw new ConfigError(
+        field,
+        `id ${token.id} is ${JSON.stringify(own)}, but added token ${JSON.stringify(token.content)}`,
+      );
     if (token.id < size) tokens[token.id] = null;
   }
   return tokens;
@@ -84,14 +88,15 @@ function readVocabulary(vocabulary: JsonObject, added: readonly AddedToken[], fi
 
 function readMerges(value: unknown, field: string): Merges {
   const pairs = arrayOf(value, field);
-  if (pairs.length > 2 * MAX_TOKENS) throw new ConfigError(field, `${pairs.length} merges; the limit is ${2 * MAX_TOKENS}`);
+  if (pairs.length > 2 * MAX_TOKENS)
+    throw new ConfigError(field, `${pairs.length} merges; the limit is ${2 * MAX_TOKENS}`);
   for (let i = 0; i < pairs.length; i++) {
     const pair = pairs[i];
     const good =
       typeof pair === "string"
         ? pair.includes(" ", 1)
         : Array.isArray(pair) && pair.length === 2 && typeof pair[0] === "string" && typeof pair[1] === "string";
-    if (!good) throw new ConfigError(`${field}[${i}]`, "want two tokens: \"left right\" or [left, right]");
+    if (!good) throw new ConfigError(`${field}[${i}]`, 'want two tokens: "left right" or [left, right]');
   }
   return { kind: "list", pairs: pairs as (string | [string, string])[] };
 }
@@ -148,7 +153,10 @@ function readNormalizer(value: unknown, field: string): Steps<NormalizerStep> {
       return { steps: [{ kind: "form", form: type }], byteLevel: false };
     case "Replace": {
       const pattern = readPattern(step.pattern, `${field}.pattern`);
-      return { steps: [{ kind: "replace", pattern, content: stringOf(step.content, `${field}.content`) }], byteLevel: false };
+      return {
+        steps: [{ kind: "replace", pattern, content: stringOf(step.content, `${field}.content`) }],
+        byteLevel: false,
+      };
     }
     default:
       throw new ConfigError(`${field}.type`, `the normalizer ${type} is not supported`);
@@ -161,7 +169,11 @@ function readPreTokenizer(value: unknown, field: string): Steps<SplitStep> {
   const type = stringOf(step.type, `${field}.type`);
   switch (type) {
     case "Sequence":
-      return sequence(arrayOf(step.pretokenizers, `${field}.pretokenizers`), `${field}.pretokenizers`, readPreTokenizer);
+      return sequence(
+        arrayOf(step.pretokenizers, `${field}.pretokenizers`),
+        `${field}.pretokenizers`,
+        readPreTokenizer,
+      );
     case "Split":
       return {
         steps: [
@@ -197,7 +209,10 @@ function readPreTokenizer(value: unknown, field: string): Steps<SplitStep> {
         byteLevel: false,
       };
     case "WhitespaceSplit":
-      return { steps: [{ kind: "split", pattern: { regex: "\\s+" }, behavior: "removed", invert: false }], byteLevel: false };
+      return {
+        steps: [{ kind: "split", pattern: { regex: "\\s+" }, behavior: "removed", invert: false }],
+        byteLevel: false,
+      };
     case "Whitespace":
       return {
         steps: [{ kind: "split", pattern: { regex: "\\w+|[^\\w\\s]+" }, behavior: "removed", invert: true }],

@@ -1,8 +1,8 @@
 import { ConfigError, FormatError } from "../errors.ts";
 import { CODE_OF_BYTE } from "./byte-alphabet.ts";
 import { MAX_TOKENS, objectOf } from "./json-fields.ts";
-import { isolated, KIMI_SPLIT } from "./split-patterns.ts";
 import type { AddedToken, TokenizerSpec } from "./spec.ts";
+import { isolated, KIMI_SPLIT } from "./split-patterns.ts";
 import { addedTokenOf } from "./tokenizer-json.ts";
 
 /** Ids after the last rank that are added tokens. Source: tokenization_kimi.py, num_reserved_special_tokens. */
@@ -60,7 +60,11 @@ function readRanks(model: string, source: string): string[] {
       const token = match === null ? null : decodeBase64(match[1]!);
       if (token === null) throw new FormatError(source, start, "want a token in base64, a space and its rank");
       if (Number(match![2]) !== tokens.length)
-        throw new FormatError(source, start, `rank ${match![2]}; want ${tokens.length}, ranks are in order and without gaps`);
+        throw new FormatError(
+          source,
+          start,
+          `rank ${match![2]}; want ${tokens.length}, ranks are in order and without gaps`,
+        );
       if (tokens.length >= MAX_TOKENS) throw new FormatError(source, start, `more than ${MAX_TOKENS} tokens`);
       tokens.push(token);
     }
@@ -84,7 +88,10 @@ function readAdded(decoder: unknown, base: number): AddedToken[] {
   for (const [key, entry] of Object.entries(objectOf(decoder, field))) {
     const id = /^\d{1,9}$/.test(key) ? Number(key) : -1;
     if (id < base || id >= base + RESERVED_TOKENS)
-      throw new ConfigError(`${field}[${key}]`, `want an id from ${base} to ${base + RESERVED_TOKENS - 1}, after the ranks`);
+      throw new ConfigError(
+        `${field}[${key}]`,
+        `want an id from ${base} to ${base + RESERVED_TOKENS - 1}, after the ranks`,
+      );
     named.set(id, addedTokenOf(entry, id, `${field}[${key}]`));
   }
   return Array.from({ length: RESERVED_TOKENS }, (_, i) => {

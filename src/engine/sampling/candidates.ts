@@ -1,4 +1,5 @@
 import { DeepTsError } from "../../errors.ts";
+import { expOfNonPositive } from "./exp.ts";
 import { MassSelector } from "./selection.ts";
 
 /**
@@ -80,7 +81,7 @@ export class Candidates {
     const { logits, probs, count } = this;
     if (!this.hasProbs) {
       const max = logits[this.best()]!;
-      for (let i = 0; i < count; i++) probs[i] = Math.exp(logits[i]! - max);
+      for (let i = 0; i < count; i++) probs[i] = expOfNonPositive(logits[i]! - max);
       this.logSum = max;
       this.hasProbs = true;
     }

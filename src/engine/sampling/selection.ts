@@ -11,7 +11,7 @@ const MAX_RANGE = 64;
 
 /**
  * Finds where weights, summed in the order of descending keys, first reach a mass: linear on average, without a sort.
- * A histogram over the keys finds the bucket that holds the cut, and a quickselect looks at that bucket alone.
+ * Among many, a histogram over the keys finds the bucket that holds the cut; a quickselect looks at that bucket alone.
  */
 export class MassSelector {
   private readonly bucketMass = new Float64Array(BUCKETS);
@@ -30,6 +30,11 @@ export class MassSelector {
    * @param mass    above 0; when all weights together are less (by rounding), the cut keeps everything
    */
   cut(keys: Float64Array, weights: Float64Array, count: number, mass: number): Cut {
+    if (count <= BUCKETS) {
+      this.keys.set(keys.subarray(0, count));
+      this.weights.set(weights.subarray(0, count));
+      return quickselect(this.keys, this.weights, count, mass);
+    }
     const { bucketMass } = this;
     let max = -Infinity;
     let min = Infinity;

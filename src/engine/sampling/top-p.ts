@@ -4,5 +4,10 @@ import type { Candidates } from "./candidates.ts";
 export function topP(c: Candidates, p: number): void {
   if (p >= 1) return;
   c.softmax();
-  c.keepMass(c.logits, c.probs, p);
+  const { probs, count } = c;
+  // Even all together, tokens below this stay short of 1 - p, so the others reach p without them. In a peaked
+  // distribution they are nearly the whole vocabulary, and the selection has little left to look at.
+  const negligible = (1 - p) / count;
+  c.keepWhere((i) => probs[i]! >= negligible);
+  c.keepMass(c.logits, probs, p);
 }

@@ -1,5 +1,4 @@
-import type { Batch } from "../../../src/tensor/backend.ts";
-import { ROW_GENERATED, ROW_PROMPT } from "../../../src/tensor/batch.ts";
+import { type Batch, ROW_PROMPT } from "../../../src/tensor/backend.ts";
 import type { CacheLayout } from "../../../src/tensor/program.ts";
 
 /** A cache that stores nothing, for Programs without attention. Its page is long enough for any position in the cases. */
@@ -34,8 +33,9 @@ export function batchOf(
 }
 
 /** Rows of one sequence from position 0, for ops that do not look across rows. */
-export function plainBatch(count: number, extra: { tokens?: ArrayLike<number>; logitRows?: readonly number[] } = {}): Batch {
+export function plainBatch(
+  count: number,
+  extra: { tokens?: ArrayLike<number>; logitRows?: readonly number[] } = {},
+): Batch {
   return batchOf([{ sequence: 0, from: 0, count }], [Int32Array.of(0)], extra);
 }
-
-export { ROW_GENERATED, ROW_PROMPT };

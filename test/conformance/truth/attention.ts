@@ -87,7 +87,7 @@ export function indexerSelect(q: Exact, headWeights: Exact, indexKeys: Past, bat
   const out = exactZeros(rows * topK);
   out.values.fill(-1);
   for (let t = 0; t < rows; t++) {
-    let largestScale = 0;
+    const scales: number[] = [];
     const scores = indexKeys(t).map((key) => {
       let score = 0;
       let scoreScale = 0;
@@ -97,10 +97,10 @@ export function indexerSelect(q: Exact, headWeights: Exact, indexKeys: Past, bat
         score += weight * Math.max(0, match.value);
         scoreScale += Math.abs(weight) * match.scale;
       }
-      largestScale = Math.max(largestScale, scoreScale);
+      scales.push(scoreScale);
       return score;
     });
-    out.values.set(largest(scores, topK, largestScale), t * topK);
+    out.values.set(largest(scores, scales, topK), t * topK);
   }
   return out;
 }
@@ -115,15 +115,13 @@ function weighted(scores: readonly Scalar[], rows: readonly Exact[]): Exact {
   const shift = Math.max(...scores.map((s) => s.value));
   const powers = scores.map((s) => Math.exp(s.value - shift));
   const total = powers.reduce((a, b) => a + b, 0);
-  const mean = scores.reduce((sum, s, i) => sum + (powers[i]! / total) * s.scale, 0);
   const out = exactZeros(rows[0]!.values.length);
-  for (const [s, row] of rows.entries()) {
-    const p = powers[s]! / total;
-    // An error d of a score makes its p wrong by a factor 1 + d, and the sum that all are divided by likewise.
-    const pScale = p * (scores[s]!.scale + mean);
-    for (let i = 0; i < out.values.length; i++) {
-      out.values[i]! += p * row.values[i]!;
-      out.scale[i]! += p * row.scale[i]! + pScale * Math.abs(row.values[i]!);
+  for (let i = 0; i < out.values.length; i++) {
+    for (const [s, row] of rows.entries()) out.values[i]! += (powers[s]! / total) * row.values[i]!;
+    for (const [s, row] of rows.entries()) {
+      // An error d of score s moves the result by d * p * (row - result).
+      const leverage = Math.abs(row.values[i]! - out.values[i]!) * scores[s]!.scale;
+      out.scale[i]! += (powers[s]! / total) * (row.scale[i]! + leverage);
     }
   }
   return out;

@@ -23,7 +23,7 @@ export function routeExperts(logits: Exact, bias: Float32Array | null, routing: 
     out.scores.values.set(scores.values, t * experts);
     out.scores.scale.set(scores.scale, t * experts);
 
-    const chosen = choose([...scores.values], bias, routing);
+    const chosen = choose(scores, bias, routing);
     let sum = 0;
     let sumScale = 0;
     for (const e of chosen) {
@@ -48,7 +48,8 @@ function softmax(logits: Exact): Exact {
   const total = powers.reduce((a, b) => a + b, 0);
   const values = powers.map((p) => p / total);
   const mean = values.reduce((sum, p, i) => sum + p * logits.scale[i]!, 0);
-  return { values, scale: values.map((p, i) => p * (1 + logits.scale[i]! + mean)) };
+  // An error d of logit i moves p by d * p * (1 - p), one of another logit j by -d * p * p[j].
+  return { values, scale: values.map((p, i) => p * (1 + (1 - 2 * p) * logits.scale[i]! + mean)) };
 }
 
 function sigmoid(logits: Exact): Exact {
@@ -56,17 +57,21 @@ function sigmoid(logits: Exact): Exact {
   return { values, scale: values.map((p, i) => p * (1 + (1 - p) * logits.scale[i]!)) };
 }
 
-function choose(scores: readonly number[], bias: Float32Array | null, { topK, groups }: Routing): number[] {
-  const ranks = scores.map((score, e) => score + (bias?.[e] ?? 0));
-  if (!groups) return largest(ranks, topK, 1);
-  const size = scores.length / groups.count;
-  const groupScores = Array.from({ length: groups.count }, (_, g) => {
+function choose(scores: Exact, bias: Float32Array | null, { topK, groups }: Routing): number[] {
+  const ranks = [...scores.values].map((score, e) => score + (bias?.[e] ?? 0));
+  const scales = [...scores.scale].map((scale, e) => scale + Math.abs(bias?.[e] ?? 0));
+  if (!groups) return largest(ranks, scales, topK);
+  const size = ranks.length / groups.count;
+  const groupScores: number[] = [];
+  const groupScales: number[] = [];
+  for (let g = 0; g < groups.count; g++) {
     const best = ranks.slice(g * size, (g + 1) * size).sort((a, b) => b - a);
-    return groups.score === "max" ? best[0]! : best[0]! + best[1]!;
-  });
-  const allowed = new Set(largest(groupScores, groups.topGroups, 1));
+    groupScores.push(groups.score === "max" ? best[0]! : best[0]! + best[1]!);
+    groupScales.push(Math.max(...scales.slice(g * size, (g + 1) * size)));
+  }
+  const allowed = new Set(largest(groupScores, groupScales, groups.topGroups));
   const limited = ranks.map((rank, e) => (allowed.has(Math.floor(e / size)) ? rank : Number.NEGATIVE_INFINITY));
-  return largest(limited, topK, 1);
+  return largest(limited, scales, topK);
 }
 
 export interface Experts {

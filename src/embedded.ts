@@ -1,0 +1,9 @@
+/** The model that is served when no other is named. To replace it, put its file into models/ and change this constant. */
+export const EMBEDDED_MODEL = {
+  /** In models/. */
+  file: "deepts-tiny-Q8_0.gguf",
+  id: "deepts-tiny",
+  description:
+    "A tiny demonstration model with the DeepSeek-V3 architecture (25 million parameters). " +
+    "It knows a few dozen facts and formulaic stories, and is often wrong.",
+} as const;

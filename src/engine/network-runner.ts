@@ -1,0 +1,137 @@
+import type { Checkpoint } from "../model/checkpoint.ts";
+import type { Taps } from "../model/network.ts";
+import { recordMtp, recordNetwork } from "../model/network.ts";
+import type { Backend, Batch, CacheHandle, Executable, Numerics, Outputs, WeightHandle } from "../tensor/backend.ts";
+import type { Program } from "../tensor/program.ts";
+
+export interface RunnerOptions {
+  /** Pages of the cache. */
+  readonly pages: number;
+  /** Rows per step. Default: what the backend prefers. */
+  readonly maxRows?: number;
+  /** Sequences per step. Default 1. */
+  readonly maxSeqs?: number;
+  /** Rows per step whose logits are wanted. Default maxRows. */
+  readonly maxLogitRows?: number;
+  /** Default exact. */
+  readonly numerics?: Numerics;
+  readonly taps?: Taps;
+  /** Load the MTP layers too, where the file has them. Default false. */
+  readonly mtp?: boolean;
+  /** Called after each weight. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface LoadProgress {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** The network of a checkpoint, loaded into a backend: Programs, weights and cache in one owner. */
+export class NetworkRunner {
+  readonly program: Program;
+  readonly maxRows: number;
+  readonly weightBytes: number;
+  readonly cacheBytes: number;
+  readonly scratchBytes: number;
+  readonly #network: Executable;
+  readonly #mtp: Executable | null;
+  readonly #owned: readonly { close(): void }[];
+
+  private constructor(
+    program: Program,
+    network: Executable,
+    mtp: Executable | null,
+    maxRows: number,
+    weights: readonly WeightHandle[],
+    cache: CacheHandle,
+  ) {
+    this.program = program;
+    this.maxRows = maxRows;
+    this.weightBytes = weights.reduce((sum, weight) => sum + weight.bytes, 0);
+    this.cacheBytes = cache.bytes;
+    this.scratchBytes = network.scratchBytes + (mtp?.scratchBytes ?? 0);
+    this.#network = network;
+    this.#mtp = mtp;
+    this.#owned = [network, ...(mtp ? [mtp] : []), cache, ...weights];
+  }
+
+  /**
+   * Reads the weights, one after the other. On failure everything loaded so far is freed.
+   * @throws FormatError, ShapeError, UnsupportedOpError, or the signal's reason
+   */
+  static async load(checkpoint: Checkpoint, backend: Backend, options: RunnerOptions): Promise<NetworkRunner> {
+    const { config, weights } = checkpoint;
+    const maxRows = options.maxRows ?? backend.describe().preferredRows;
+    const network = recordNetwork(config, weights, options.taps);
+    const mtp = options.mtp && config.numNextnPredictLayers > 0 ? recordMtp(config, weights) : null;
+    const owned: { close(): void }[] = [];
+    const own = <H extends { close(): void }>(handle: H): H => {
+      owned.push(handle);
+      return handle;
+    };
+    try {
+      const handles = new Map<string, WeightHandle>();
+      for await (const handle of loadWeights(backend, mtp ? [network, mtp] : [network], options)) {
+        handles.set(handle.name, own(handle));
+      }
+      const cache = own(backend.allocCache(network.cache, options.pages));
+      const compile = async (program: Program) =>
+        own(
+          await backend.compile(program, {
+            weights: handles,
+            cache,
+            maxRows,
+            maxSeqs: options.maxSeqs ?? 1,
+            maxLogitRows: options.maxLogitRows ?? maxRows,
+            numerics: options.numerics ?? "exact",
+          }),
+        );
+      const main = await compile(network);
+      return new NetworkRunner(network, main, mtp && (await compile(mtp)), maxRows, [...handles.values()], cache);
+    } catch (error) {
+      for (const handle of owned.reverse()) handle.close();
+      throw error;
+    }
+  }
+
+  get hasMtp(): boolean {
+    return this.#mtp !== null;
+  }
+
+  /** One step of the main network. */
+  run(batch: Batch): Promise<Outputs> {
+    return this.#network.run(batch);
+  }
+
+  /** One step of the MTP layer: row i has token i+1 at position i. @param hidden finalNorm of the main network, [T, hidden] */
+  runMtp(batch: Batch, hidden: Float32Array): Promise<Outputs> {
+    if (!this.#mtp) throw new Error("the MTP layer was not loaded");
+    return this.#mtp.run(batch, { hidden });
+  }
+
+  close(): void {
+    for (const handle of this.#owned) handle.close();
+  }
+}
+
+async function* loadWeights(
+  backend: Backend,
+  programs: readonly Program[],
+  { onProgress, signal }: RunnerOptions,
+): AsyncGenerator<WeightHandle> {
+  const weights = new Map(programs.flatMap((program) => [...program.weights]));
+  const bytes = new Map(
+    [...weights].map(([name, { source }]) => [name, source.segments.reduce((sum, s) => sum + s.byteLength, 0)]),
+  );
+  const totalBytes = [...bytes.values()].reduce((a, b) => a + b, 0);
+  let loadedBytes = 0;
+  for (const [name, { source }] of weights) {
+    signal?.throwIfAborted();
+    const uses = new Set(programs.flatMap((program) => [...(program.weights.get(name)?.uses ?? [])]));
+    yield await backend.loadWeight(source, uses);
+    loadedBytes += bytes.get(name)!;
+    onProgress?.({ loadedBytes, totalBytes });
+  }
+}

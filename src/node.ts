@@ -1,0 +1,195 @@
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Engine } from "./engine/engine.ts";
+import type { LoadProgress } from "./engine/network-runner.ts";
+import type { ModelText } from "./engine/text.ts";
+import { generationFromHf, textFromGguf } from "./engine/text.ts";
+import { BackendUnavailableError, ConfigError, FormatError } from "./errors.ts";
+import { isDirectory, openFolder } from "./formats/file-source.ts";
+import type { Checkpoint } from "./model/checkpoint.ts";
+import { openCheckpoint, readJson } from "./model/checkpoint.ts";
+import type { Backend } from "./tensor/backend.ts";
+import { TemplateWorker } from "./tokenizer/template-worker.ts";
+import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
+import { EMBEDDED_MODEL } from "./embedded.ts";
+
+export { openReference } from "./backends/reference/backend.ts";
+export { Engine } from "./engine/engine.ts";
+export type * from "./engine/generation.ts";
+export * from "./errors.ts";
+export type * from "./tensor/backend.ts";
+export type * from "./tensor/program.ts";
+export type * from "./tensor/weight.ts";
+
+/** Backends by name, the best first; `auto` takes the first that opens. */
+export const BACKENDS = ["reference"] as const;
+
+/**
+ * Opens a backend by name, or one from outside: the path of a module that exports `createBackend(): Backend | Promise<Backend>`.
+ * @param choice `auto`, a name of BACKENDS, or a path that starts with `.` or `/` or ends in .js or .mjs
+ * @throws BackendUnavailableError
+ */
+export async function openBackend(choice = "auto"): Promise<Backend> {
+  if (choice === "auto" || choice === "reference") {
+    const { openReference } = await import("./backends/reference/backend.ts");
+    return openReference();
+  }
+  if (/^[./]|^[a-z]:[\\/]|\.m?js$/i.test(choice)) return openOutsideBackend(choice);
+  throw new BackendUnavailableError(choice, `unknown; want auto, ${BACKENDS.join(", ")} or the path of a module`);
+}
+
+async function openOutsideBackend(file: string): Promise<Backend> {
+  let module: { createBackend?: unknown };
+  try {
+    module = await import(pathToFileURL(path.resolve(file)).href);
+  } catch (cause) {
+    throw new BackendUnavailableError(file, `cannot be imported: ${(cause as Error).message}`, { cause });
+  }
+  if (typeof module.createBackend !== "function") {
+    throw new BackendUnavailableError(file, "exports no function createBackend");
+  }
+  const backend = (await module.createBackend()) as Backend;
+  for (const method of ["describe", "loadWeight", "allocCache", "compile", "close"] as const) {
+    if (typeof backend?.[method] !== "function") {
+      throw new BackendUnavailableError(file, `what createBackend() gives has no method ${method}`);
+    }
+  }
+  return backend;
+}
+
+/** A model opened for reading: network, weights' places, and where it lies. */
+export interface OpenedModel {
+  readonly checkpoint: Checkpoint;
+  /** File or directory. */
+  readonly path: string;
+  /** Short name: of the file without .gguf, or of the directory. */
+  readonly name: string;
+  /** Modification time in Unix seconds. */
+  readonly modified: number;
+}
+
+/**
+ * Opens a .gguf file or a directory with config.json; only headers are read. Close `checkpoint` afterwards.
+ * @param model default: the embedded model
+ * @throws FormatError, ConfigError
+ */
+export async function openModel(model: string = embeddedModelPath()): Promise<OpenedModel> {
+  const info = await stat(model).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === "ENOENT" ? "there is no such file or directory" : cause.message;
+    throw new FormatError(model, 0, `${why}; --model wants a .gguf file or a directory with config.json`, { cause });
+  });
+  const modified = Math.floor(info.mtimeMs / 1000);
+  if (info.isDirectory()) {
+    const checkpoint = await openCheckpoint(openFolder(model));
+    return { checkpoint, path: model, name: path.basename(path.resolve(model)), modified };
+  }
+  const file = path.basename(model);
+  const checkpoint = await openCheckpoint(openFolder(path.dirname(model)), file);
+  const name = file.replace(/\.gguf$/i, "").replace(/-00001-of-\d{5}$/, "");
+  return { checkpoint, path: model, name, modified };
+}
+
+/**
+ * Vocabulary, chat template, end tokens and sampling defaults of a model. A directory needs its tokenizer files only.
+ * @throws ConfigError, FormatError
+ */
+export async function loadText(model: string = embeddedModelPath()): Promise<ModelText> {
+  if (!(await isDirectory(model))) {
+    const { checkpoint } = await openModel(model);
+    try {
+      return textFromGguf(checkpoint.gguf!);
+    } finally {
+      await checkpoint.close();
+    }
+  }
+  const folder = openFolder(model);
+  const files = await loadTokenizer(model);
+  const optional = async (name: string) => ((await folder.has(name)) ? await readJson(folder, name) : null);
+  const config = (await optional("config.json")) ?? {};
+  const generation = generationFromHf(config, await optional("generation_config.json"));
+  const eos = files.tokenizer.eosId;
+  return {
+    tokenizer: files.tokenizer,
+    chatTemplate: files.chatTemplate,
+    bosToken: files.bosToken,
+    eosToken: files.eosToken,
+    endTokens: new Set([...generation.endTokens, ...(eos === null ? [] : [eos])]),
+    defaults: generation.defaults,
+  };
+}
+
+export interface LoadOptions {
+  /** A name of BACKENDS, `auto`, or the path of a module. Default auto. */
+  readonly backend?: string;
+  /** Positions a sequence may have. Default: the model's own limit, at most 8192. */
+  readonly contextSize?: number;
+  /** Sequences of full length that the cache holds at once. Default 4. */
+  readonly parallel?: number;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A model that answers, with everything it needs; one `close()` frees it all. */
+export interface LoadedModel {
+  readonly engine: Engine;
+  /** Things a user should know about the file. */
+  readonly notes: readonly string[];
+  close(): Promise<void>;
+}
+
+/**
+ * Loads a model and makes it ready to answer.
+ * @param model .gguf file or directory with config.json; default the embedded model
+ * @throws FormatError, ConfigError, ShapeError, BackendUnavailableError
+ * @example
+ * const { engine, close } = await loadModel();
+ * const { ids } = await engine.renderChat({ messages: [{ role: "user", content: "Hello" }] });
+ * for await (const event of engine.generate({ prompt: ids, maxTokens: 50 })) process.stdout.write(event.text);
+ * await close();
+ */
+export async function loadModel(model?: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  const place = model ?? embeddedModelPath();
+  const embedded = path.resolve(place) === embeddedModelPath();
+  const closers: (() => unknown)[] = [];
+  const close = async () => {
+    for (const step of closers.splice(0).reverse()) await step();
+  };
+  try {
+    const backend = await openBackend(options.backend);
+    closers.push(() => backend.close());
+    const opened = await openModel(place);
+    closers.push(() => opened.checkpoint.close());
+    const text = opened.checkpoint.gguf ? textFromGguf(opened.checkpoint.gguf) : await loadText(place);
+    checkVocabulary(text, opened.checkpoint);
+    const worker = new TemplateWorker();
+    closers.push(() => worker.close());
+    const engine = await Engine.load(opened.checkpoint, text, backend, {
+      id: embedded ? EMBEDDED_MODEL.id : opened.name,
+      description: embedded ? EMBEDDED_MODEL.description : "",
+      created: opened.modified,
+      contextSize: options.contextSize,
+      parallel: options.parallel,
+      renderTemplate: (source, variables) => worker.render(source, variables),
+      onProgress: options.onProgress,
+      signal: options.signal,
+    });
+    closers.push(() => engine.close());
+    return { engine, notes: opened.checkpoint.notes, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A tokenizer may name fewer ids than the network has rows (padding), never more. */
+function checkVocabulary(text: ModelText, { config }: Checkpoint): void {
+  if (text.tokenizer.size > config.vocabSize) {
+    throw new ConfigError("vocab_size", `${config.vocabSize}, but the tokenizer has ids up to ${text.tokenizer.size - 1}`);
+  }
+}
+
+/** The embedded model lies beside src/ in a checkout and beside dist/ in the package. */
+export function embeddedModelPath(): string {
+  return fileURLToPath(new URL(`../models/${EMBEDDED_MODEL.file}`, import.meta.url));
+}

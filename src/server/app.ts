@@ -1,0 +1,136 @@
+import { type Context, Hono } from "hono";
+import { cors } from "hono/cors";
+import { requestId } from "hono/request-id";
+import type { ServedModel } from "../engine/generation.ts";
+import { ApiError } from "../errors.ts";
+import { checkHost } from "./allowed-hosts.ts";
+import { errorResponse, toApiError } from "./errors.ts";
+import { singleModel } from "./model-directory.ts";
+import { chatCompletions } from "./routes/chat.ts";
+import { completions } from "./routes/completions.ts";
+import { getHealth } from "./routes/health.ts";
+import { getModel, listModels } from "./routes/models.ts";
+import { pageRoutes } from "./routes/page.ts";
+import type { Limits, Route } from "./routes/route.ts";
+
+export interface AppOptions {
+  /** A promise of a model that is still being loaded: until then /health says so and other routes answer 503. */
+  readonly model: ServedModel | Promise<ServedModel>;
+  /** Host names by which clients may call this server, beside localhost and addresses. Default none. */
+  readonly allowedHosts?: readonly string[];
+  /** Origins whose pages may call this server, or "*" for all. Default none. */
+  readonly cors?: readonly string[] | "*";
+  /** Default 4 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Default 15 000. */
+  readonly keepAliveMs?: number;
+  /** Takes one entry for each answered request, and one more when a stream fails after its status has been sent. */
+  readonly log?: (entry: RequestLog) => void;
+}
+
+/** Holds nothing of what was asked or answered. */
+export interface RequestLog {
+  readonly requestId: string;
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly status: number;
+  /** Time until the status was decided, in milliseconds. */
+  readonly durationMs: number;
+  /** What made the status 500 or more. */
+  readonly error?: unknown;
+}
+
+const routes: readonly Route[] = [
+  { method: "GET", path: "/health", handler: getHealth },
+  { method: "GET", path: "/v1/models", handler: listModels },
+  { method: "GET", path: "/v1/models/:id{.+}", handler: getModel },
+  { method: "POST", path: "/v1/chat/completions", handler: chatCompletions },
+  { method: "POST", path: "/v1/completions", handler: completions },
+  ...pageRoutes,
+];
+
+/** nginx's status for a client that closed the connection; nobody gets it, but the log shows it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** Answers carry a policy of their own only where they are a page. */
+const API_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
+
+/** The HTTP API over one model, from Request to Response: it runs in a process, over a socket, or in a test. */
+export function createApp(options: AppOptions): Hono {
+  const { allowedHosts = [], log } = options;
+  const limits: Limits = { maxBodyBytes: options.maxBodyBytes ?? 4 << 20, keepAliveMs: options.keepAliveMs ?? 15_000 };
+  const models = singleModel(options.model);
+  const app = new Hono();
+  const failures = new WeakMap<Context, unknown>();
+
+  const fail = (c: Context, error: unknown): Response => {
+    if (c.req.raw.signal.aborted) return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+    const apiError = toApiError(error);
+    if (apiError.status >= 500) failures.set(c, apiError.cause ?? apiError);
+    return errorResponse(apiError);
+  };
+  const entry = (c: Context, started: number, status: number, error: unknown): RequestLog => {
+    const { method, path } = c.req;
+    const durationMs = performance.now() - started;
+    return {
+      requestId: c.get("requestId"),
+      method,
+      path,
+      status,
+      durationMs,
+      ...(error === undefined ? {} : { error }),
+    };
+  };
+
+  app.use(requestId());
+  app.use(async (c, next) => {
+    const started = performance.now();
+    await next();
+    setSecurityHeaders(c.res.headers, options.cors !== undefined);
+    log?.(entry(c, started, c.res.status, failures.get(c)));
+  });
+  app.use(async (c, next) => {
+    checkHost(c.req.url, allowedHosts);
+    await next();
+  });
+  if (options.cors !== undefined) {
+    const origin = options.cors === "*" ? "*" : [...options.cors];
+    app.use(cors({ origin, exposeHeaders: ["x-request-id", "retry-after"], maxAge: 600 }));
+  }
+
+  for (const { method, path, handler } of routes) {
+    app.on(method, path, async (c) => {
+      const started = performance.now();
+      const reportError = (error: ApiError) => {
+        const { cause = error } = error;
+        if (!c.req.raw.signal.aborted) log?.(entry(c, started, error.status, cause));
+      };
+      try {
+        return await handler(c.req.raw, { models, limits, params: c.req.param(), reportError });
+      } catch (error) {
+        return fail(c, error); // whatever it is: Hono's handler takes instances of Error only
+      }
+    });
+    const allow = method === "GET" ? "GET, HEAD, OPTIONS" : `${method}, OPTIONS`;
+    app.all(path, (c) => {
+      if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+      const error = new ApiError(405, `${c.req.path} takes ${method} requests`, { code: "method_not_allowed" });
+      const response = errorResponse(error);
+      response.headers.set("allow", allow);
+      return response;
+    });
+  }
+  app.notFound((c) =>
+    fail(c, new ApiError(404, `there is nothing at ${c.req.path.slice(0, 200)}`, { code: "not_found" })),
+  );
+  app.onError((error, c) => fail(c, error));
+  return app;
+}
+
+function setSecurityHeaders(headers: Headers, crossOrigin: boolean): void {
+  headers.set("x-content-type-options", "nosniff");
+  headers.set("referrer-policy", "no-referrer");
+  headers.set("cross-origin-resource-policy", crossOrigin ? "cross-origin" : "same-origin");
+  if (!headers.has("content-security-policy")) headers.set("content-security-policy", API_CONTENT_POLICY);
+}

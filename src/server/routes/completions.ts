@@ -1,0 +1,155 @@
+import type { GenerationEvent, ServedModel, TokenLogprobs } from "../../engine/generation.ts";
+import { ApiError } from "../../errors.ts";
+import { type CompletionRequest, completionRequest } from "../../protocol/completion-request.ts";
+import type { Completion } from "../../protocol/completion-response.ts";
+import { completionParameters } from "../../protocol/parameters.ts";
+import { parseRequest } from "../../protocol/parse-request.ts";
+import { answerHead } from "../answer-head.ts";
+import { followSignal } from "../follow-signal.ts";
+import { toSampling } from "../generation-request.ts";
+import { readJson } from "../json-body.ts";
+import { toCompletionLogprobs } from "../logprobs.ts";
+import { merge, type Source } from "../merge.ts";
+import { sse } from "../sse.ts";
+import { UsageCounter } from "../usage.ts";
+import type { RouteContext } from "./route.ts";
+
+type ChoiceEvents = AsyncIterable<{ readonly index: number; readonly value: GenerationEvent }>;
+type Choice = Completion["choices"][number];
+
+/** Answers of one request that are generated side by side; the rest of a list of prompts waits for them. */
+const WIDTH = 8;
+
+/** POST /v1/completions: statuses as /v1/chat/completions. */
+export async function completions(request: Request, context: RouteContext): Promise<Response> {
+  const { limits, models, reportError } = context;
+  const body = parseRequest(completionRequest, completionParameters, await readJson(request, limits.maxBodyBytes));
+  const model = models.find(body.model);
+  const sources = completionSources(body, model);
+  const abort = followSignal(request.signal);
+  const events = merge(sources, { width: WIDTH, signal: abort.signal });
+  if (!body.stream) return Response.json(await toCompletion(events, sources.length, body, model));
+  return sse(toChunks(events, body, model), {
+    keepAliveMs: limits.keepAliveMs,
+    onCancel: () => abort.abort(),
+    onError: reportError,
+  });
+}
+
+/** For each prompt n sources. */
+function completionSources(body: CompletionRequest, model: ServedModel): Source<GenerationEvent>[] {
+  const prompts = body.prompt.map((prompt, i) =>
+    promptIds(prompt, body.prompt.length > 1 ? `prompt[${i}]` : "prompt", model),
+  );
+  return prompts.flatMap((prompt) =>
+    Array.from(
+      { length: body.n ?? 1 },
+      (_, choice) => (signal: AbortSignal) =>
+        model.generate(
+          {
+            prompt,
+            maxTokens: body.max_tokens,
+            sampling: toSampling(body, choice),
+            stop: body.stop,
+            ignoreEndTokens: body.ignore_eos,
+            topLogprobs: body.logprobs ?? null,
+          },
+          { signal },
+        ),
+    ),
+  );
+}
+
+function promptIds(prompt: string | number[], param: string, model: ServedModel): number[] {
+  if (typeof prompt === "string") return model.encodePrompt(prompt);
+  for (const token of prompt) {
+    try {
+      model.tokenBytes(token);
+    } catch (cause) {
+      throw new ApiError(400, `'${param}': ${token} is not a token of this model`, {
+        param,
+        code: "invalid_value",
+        cause,
+      });
+    }
+  }
+  return prompt;
+}
+
+async function toCompletion(
+  events: ChoiceEvents,
+  count: number,
+  body: CompletionRequest,
+  model: ServedModel,
+): Promise<Completion> {
+  const choices = Array.from(
+    { length: count },
+    (_, index): Choice => ({ index, text: "", logprobs: null, finish_reason: "stop" }),
+  );
+  const tokens = choices.map((): TokenLogprobs[] => []);
+  const usage = new UsageCounter();
+  for await (const { index, value } of events) {
+    choices[index]!.text += value.text;
+    if (value.type === "token") {
+      if (value.logprobs) tokens[index]!.push(value.logprobs);
+    } else {
+      choices[index]!.finish_reason = value.reason;
+      usage.add(promptOf(index, body), value);
+    }
+  }
+  return {
+    ...answerHead("cmpl", model),
+    object: "text_completion",
+    choices: choices.map((choice, i) => ({
+      ...choice,
+      logprobs: body.logprobs === undefined ? null : toCompletionLogprobs(tokens[i]!, model, 0),
+    })),
+    usage: completionUsage(usage),
+  };
+}
+
+async function* toChunks(events: ChoiceEvents, body: CompletionRequest, model: ServedModel): AsyncGenerator<string> {
+  const head = { ...answerHead("cmpl", model), object: "text_completion" as const };
+  const includeUsage = body.stream_options?.include_usage === true;
+  const usage = new UsageCounter();
+  const pending = new Map<number, PendingTokens>();
+  for await (const { index, value } of events) {
+    const waiting = pending.get(index) ?? { tokens: [], offset: 0 };
+    pending.set(index, waiting);
+    if (value.type === "token") {
+      if (value.logprobs) waiting.tokens.push(value.logprobs);
+      if (value.text === "") continue;
+    } else usage.add(promptOf(index, body), value);
+    const logprobs = body.logprobs === undefined ? null : takeLogprobs(waiting, model);
+    const finish_reason = value.type === "end" ? value.reason : null;
+    yield JSON.stringify({
+      ...head,
+      choices: [{ index, text: value.text, logprobs, finish_reason }],
+      ...(includeUsage ? { usage: null } : {}),
+    } satisfies Completion);
+  }
+  if (includeUsage) yield JSON.stringify({ ...head, choices: [], usage: completionUsage(usage) } satisfies Completion);
+  yield "[DONE]";
+}
+
+/** Tokens whose text has not been sent yet, and where it will start. */
+interface PendingTokens {
+  tokens: TokenLogprobs[];
+  offset: number;
+}
+
+function takeLogprobs(waiting: PendingTokens, model: ServedModel) {
+  const logprobs = toCompletionLogprobs(waiting.tokens, model, waiting.offset);
+  waiting.offset += logprobs.tokens.join("").length;
+  waiting.tokens = [];
+  return logprobs;
+}
+
+function promptOf(index: number, body: CompletionRequest): number {
+  return Math.floor(index / (body.n ?? 1));
+}
+
+function completionUsage(usage: UsageCounter): Completion["usage"] {
+  const { completion_tokens_details: _, ...counts } = usage.total();
+  return counts;
+}

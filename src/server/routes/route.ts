@@ -1,0 +1,29 @@
+import type { ApiError } from "../../errors.ts";
+import type { ModelDirectory } from "../model-directory.ts";
+
+/** What every route is given. */
+export interface RouteContext {
+  readonly models: ModelDirectory;
+  readonly limits: Limits;
+  /** Parts of the path that the route's pattern names. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Takes an error that comes after the status has been sent, for the log. */
+  readonly reportError: (error: ApiError) => void;
+}
+
+export interface Limits {
+  /** Larger bodies are refused with 413. */
+  readonly maxBodyBytes: number;
+  /** Streams send a comment when they have been silent for this long. */
+  readonly keepAliveMs: number;
+}
+
+/** Throws what `toApiError` understands. The request's signal aborts when the client is gone. */
+export type Handler = (request: Request, context: RouteContext) => Promise<Response> | Response;
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  /** Hono's pattern. */
+  readonly path: string;
+  readonly handler: Handler;
+}

@@ -1,0 +1,4 @@
+import { openReference } from "../../src/backends/reference/backend.ts";
+import { opConformance } from "./ops.ts";
+
+opConformance(async () => openReference());

@@ -1,0 +1,124 @@
+import type {
+  ChatInput,
+  GenerationEvent,
+  GenerationRequest,
+  RenderedChat,
+  ServedModel,
+  TokenLogprobs,
+} from "../../src/engine/generation.ts";
+import { TextError } from "../../src/errors.ts";
+
+export interface Script {
+  /** The tokens of the answer, one text each. */
+  readonly answer?: (request: GenerationRequest) => readonly string[];
+  /** After the answer, go on without a token until the signal aborts. */
+  readonly hangs?: boolean;
+  /** Thrown by `generate` after this many tokens. */
+  readonly fails?: { readonly after: number; readonly error: unknown };
+  readonly startsInThinking?: boolean;
+}
+
+/** A model that says what a test wants, and remembers what it was asked. */
+export class ScriptedModel implements ServedModel {
+  readonly id = "scripted";
+  readonly description = "A scripted model for tests.";
+  readonly created = 1_700_000_000;
+  readonly contextSize = 4096;
+  readonly requests: GenerationRequest[] = [];
+  readonly chats: ChatInput[] = [];
+  /** Generations that were stopped by their signal. */
+  aborted = 0;
+  /** Resolves when the first generation is stopped by its signal. */
+  readonly firstAbort: Promise<void>;
+  private readonly script: Script;
+  private readonly vocabulary: string[] = ["<bos>"];
+  private onAbort = () => {};
+
+  constructor(script: Script = {}) {
+    this.script = script;
+    this.firstAbort = new Promise((resolve) => {
+      this.onAbort = resolve;
+    });
+  }
+
+  async *generate(
+    request: GenerationRequest,
+    { signal }: { signal?: AbortSignal } = {},
+  ): AsyncGenerator<GenerationEvent> {
+    this.requests.push(request);
+    const { answer = () => ["Hello", ",", " world", "!"], fails, hangs = false } = this.script;
+    const check = () => {
+      if (!signal?.aborted) return;
+      this.aborted++;
+      this.onAbort();
+      throw signal.reason;
+    };
+    const end = (
+      reason: "stop" | "length",
+      completionTokens: number,
+      stopString: string | null = null,
+    ): GenerationEvent => ({
+      type: "end",
+      reason,
+      text: "",
+      stopString,
+      promptTokens: request.prompt.length,
+      completionTokens,
+    });
+    const pieces = answer(request);
+    for (const [index, piece] of pieces.entries()) {
+      if (fails?.after === index) throw fails.error;
+      if (index === request.maxTokens) return yield end("length", index);
+      await Promise.resolve();
+      check();
+      const stop = request.stop?.find((text) => piece.includes(text));
+      if (stop !== undefined) return yield end("stop", index + 1, stop);
+      yield {
+        type: "token",
+        token: this.idOf(piece),
+        text: piece,
+        logprobs: this.logprobs(piece, request.topLogprobs),
+      };
+    }
+    if (fails?.after === pieces.length) throw fails.error;
+    if (hangs) {
+      await new Promise<void>((resolve) => {
+        if (signal?.aborted) resolve();
+        else signal?.addEventListener("abort", () => resolve());
+      });
+      check();
+    }
+    yield end("stop", pieces.length + 1);
+  }
+
+  async renderChat(input: ChatInput): Promise<RenderedChat> {
+    this.chats.push(input);
+    const text = input.messages.map(({ content }) => String(content ?? "")).join("\n");
+    return { text, ids: this.encodePrompt(text), startsInThinking: this.script.startsInThinking ?? false };
+  }
+
+  encodePrompt(text: string): number[] {
+    return [0, ...text.split(/(?<= )/).map((word) => this.idOf(word))];
+  }
+
+  tokenBytes(token: number): Uint8Array {
+    const text = this.vocabulary[token];
+    if (text === undefined) throw new TextError(`token id ${token} is out of range`);
+    return new TextEncoder().encode(text);
+  }
+
+  private idOf(text: string): number {
+    const known = this.vocabulary.indexOf(text);
+    return known >= 0 ? known : this.vocabulary.push(text) - 1;
+  }
+
+  private logprobs(piece: string, top: number | null | undefined): TokenLogprobs | null {
+    if (top === null || top === undefined) return null;
+    const token = this.idOf(piece);
+    const alternatives = [
+      { token, logprob: -0.25 },
+      { token: 0, logprob: Number.NEGATIVE_INFINITY },
+    ];
+    return { token, logprob: -0.25, top: alternatives.slice(0, top) };
+  }
+}

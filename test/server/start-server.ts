@@ -1,0 +1,20 @@
+import OpenAI from "openai";
+import { onTestFinished } from "vitest";
+import type { ServedModel } from "../../src/engine/generation.ts";
+import { type AppOptions, createApp } from "../../src/server/app.ts";
+import { type Listening, type ListenOptions, listen } from "../../src/server/listen.ts";
+
+export interface TestServer extends Listening {
+  /** The official client, without retries, so that a test sees the first answer. */
+  readonly client: OpenAI;
+}
+
+/** Serves a model on a free port until the test has finished. */
+export async function startServer(
+  model: ServedModel | Promise<ServedModel>,
+  options: Omit<AppOptions, "model"> & ListenOptions = {},
+): Promise<TestServer> {
+  const server = await listen(createApp({ ...options, model }), { port: 0, graceMs: 0, ...options });
+  onTestFinished(() => server.close());
+  return { ...server, client: new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "none", maxRetries: 0 }) };
+}
