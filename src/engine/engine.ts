@@ -153,9 +153,15 @@ export class Engine implements ServedModel {
     this.#runner.close();
   }
 
-  /** Tokens that fit behind the prompt. @throws ApiError 400 when none does */
+  /** Tokens that fit behind the prompt. @throws ApiError 400 when none does, or the prompt is no prompt */
   #room(prompt: readonly number[]): number {
     if (prompt.length === 0) throw new ApiError(400, "the prompt is empty; it needs at least one token", { param: "prompt" });
+    for (const token of prompt) {
+      if (Number.isInteger(token) && token >= 0 && token < this.#vocabSize) continue;
+      throw new ApiError(400, `the prompt holds ${token}, which is no token id of this model (0 to ${this.#vocabSize - 1})`, {
+        param: "prompt",
+      });
+    }
     const room = this.contextSize - prompt.length;
     if (room > 0) return room;
     throw new ApiError(

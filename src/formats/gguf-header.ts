@@ -197,7 +197,7 @@ class MetadataReader {
 
   #countObjects(count: number, key: string, at = this.#cursor.position): void {
     this.#objectsLeft -= count;
-    if (false) this.#cursor.fail(`${key}: the metadata has more than ${MAX_OBJECTS} items`, at);
+    if (this.#objectsLeft < 0) this.#cursor.fail(`${key}: the metadata has more than ${MAX_OBJECTS} items`, at);
   }
 }
 

@@ -89,28 +89,21 @@ function checkTensorRange(name: string, size: number, start: number, length: num
 }
 
 /**
- * Bytes of a tensor, or what is wrong with its shape. Checked in steps, so that no product leaves the safe integers.
- * A shape of no dimensions is one element.
+ * Bytes of a tensor, or what is wrong with its shape. Products are doubles: they lose digits but do not wrap, so that a
+ * size beyond 2^53 is seen as such. A shape of no dimensions is one element.
  */
 export function tensorBytes(dtype: StoredType, shape: readonly number[]): number | string {
-  let elements = 1;
-  for (const length of shape) {
-    elements *= length;
-    if (!Number.isSafeInteger(elements)) return `shape [${shape}] has too many elements`;
-  }
+  const elements = shape.reduce((product, length) => product * length, 1);
   if (isWeightType(dtype)) {
-    const { blockElements, blockBytes } = DTYPES[dtype];
+    const { blockElements } = DTYPES[dtype];
     const row = shape.at(-1) ?? 1;
-    if (row % blockElements !== 0) {
-      return `rows of ${row} elements are not whole ${dtype} blocks of ${blockElements}`;
-    }
-    const bytes = (elements / blockElements) * blockBytes;
-    return Number.isSafeInteger(bytes) ? bytes : `shape [${shape}] has too many elements`;
+    if (row % blockElements !== 0) return `rows of ${row} elements are not whole ${dtype} blocks of ${blockElements}`;
   }
-  const bits = OTHER_TYPES[dtype];
-  const bytes = elements * (bits / 8);
-  if (elements * bits > Number.MAX_SAFE_INTEGER) return `shape [${shape}] has too many elements`;
-  return Number.isInteger(bytes) ? bytes : `shape [${shape}] of ${dtype} does not end on a whole byte`;
+  const bits = elements * elementBits(dtype);
+  if (!Number.isSafeInteger(elements) || bits > Number.MAX_SAFE_INTEGER) {
+    return `shape [${shape}] has too many elements`;
+  }
+  return bits % 8 === 0 ? bits / 8 : `shape [${shape}] of ${dtype} does not end on a whole byte`;
 }
 
 /**

@@ -10,6 +10,9 @@ const GLM_FLASH = { layers: [47, 48], vocabSize: 154880 };
 const GATING_SIGMOID = 2;
 const MAX_SIZE = 2 ** 28;
 
+/** Values of `general.architecture` that configFromGguf reads. */
+export const GGUF_ARCHITECTURES = ["deepseek2", "qwen2", "llama"] as const;
+
 export interface GgufConfig {
   readonly config: ModelConfig;
   /** Things a user should know, e.g. that group limits are missing from the file. */
@@ -27,9 +30,9 @@ export function configFromGguf(
   ropeFactors: readonly number[] | null,
 ): GgufConfig {
   const architecture = metadata.string("general.architecture");
-  if (architecture !== "deepseek2" && architecture !== "qwen2" && architecture !== "llama") {
-    const known = "deepseek2, qwen2 or llama";
-    throw new ConfigError("general.architecture", `"${architecture}" is not supported; want ${known}`);
+  if (!(GGUF_ARCHITECTURES as readonly string[]).includes(architecture)) {
+    const known = GGUF_ARCHITECTURES.join(", ");
+    throw new ConfigError("general.architecture", `"${architecture}" is not supported; want one of ${known}`);
   }
   const keys = new ArchitectureKeys(metadata, architecture);
   const embedding = tensors.get("token_embd.weight");

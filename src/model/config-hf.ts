@@ -6,6 +6,9 @@ import { ConfigFields } from "./config-fields.ts";
 const MLA_TYPES = ["deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm4_moe_lite"] as const;
 const GQA_TYPES = ["qwen2", "llama"] as const;
 
+/** Values of `model_type` that configFromHf reads. */
+export const HF_MODEL_TYPES = [...MLA_TYPES, ...GQA_TYPES] as const;
+
 const NAMES: FieldNames = {
   layers: "num_hidden_layers",
   heads: "num_attention_heads",
@@ -25,7 +28,7 @@ const NAMES: FieldNames = {
  */
 export function configFromHf(json: unknown, file: string): ModelConfig {
   const fields = new ConfigFields(json, file);
-  const modelType = fields.oneOf("model_type", [...MLA_TYPES, ...GQA_TYPES]);
+  const modelType = fields.oneOf("model_type", HF_MODEL_TYPES);
   fields.refuse("hidden_act", "silu");
   checkQuantization(fields);
   const isMla = (MLA_TYPES as readonly string[]).includes(modelType);

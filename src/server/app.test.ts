@@ -455,8 +455,8 @@ test("a client that stops reading stops the generation", async () => {
   const reader = response.body!.getReader();
   await reader.read();
   await reader.cancel();
-  await model.firstAbort;
-  expect(model.aborted).toBe(2);
+  await model.firstStop;
+  expect(model.stopped).toBe(2);
 });
 
 test("a client that is gone before the answer stops the generation", async () => {
@@ -468,5 +468,5 @@ test("a client that is gone before the answer stops the generation", async () =>
     abort.abort();
     expect((await response).status).toBe(499);
   }
-  expect(model.aborted).toBe(2);
+  expect(model.stopped).toBe(2);
 });

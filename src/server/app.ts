@@ -50,6 +50,11 @@ const routes: readonly Route[] = [
   ...pageRoutes,
 ];
 
+/** Paths of the API, without the pages and look-ups of one model; the README lists them. */
+export const API_PATHS: readonly string[] = routes
+  .map(({ path }) => path)
+  .filter((path) => path === "/health" || (path.startsWith("/v1/") && !path.includes(":")));
+
 /** nginx's status for a client that closed the connection; nobody gets it, but the log shows it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
@@ -87,6 +92,7 @@ export function createApp(options: AppOptions): Hono {
   app.use(async (c, next) => {
     const started = performance.now();
     await next();
+    c.res.headers.set("x-request-id", c.get("requestId"));
     setSecurityHeaders(c.res.headers, options.cors !== undefined);
     log?.(entry(c, started, c.res.status, failures.get(c)));
   });

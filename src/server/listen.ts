@@ -45,6 +45,7 @@ export async function listen(app: App, options: ListenOptions = {}): Promise<Lis
   const { port = 8080, host = "127.0.0.1", graceMs = 10_000, signal } = options;
   const headersTimeout = options.headersTimeoutMs ?? 10_000;
   let closing: Promise<void> | null = null;
+  const latest = new WeakMap<Duplex, ServerResponse>();
 
   const respond = getRequestListener((request) => app.fetch(request), {
     hostname: host,
@@ -65,6 +66,7 @@ export async function listen(app: App, options: ListenOptions = {}): Promise<Lis
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     },
     (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      latest.set(incoming.socket, outgoing);
       if (closing !== null) outgoing.setHeader("connection", "close");
       // A connection that falls idle while the server closes would keep it open.
       outgoing.once("close", () => {
@@ -73,7 +75,13 @@ export async function listen(app: App, options: ListenOptions = {}): Promise<Lis
       void respond(incoming, outgoing);
     },
   );
-  server.on("clientError", answerClientError);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    const response = latest.get(socket);
+    // An error in the middle of an answer would be taken for a part of it.
+    const answering = response?.headersSent && !response.writableFinished;
+    if (answering || error.code === "ECONNRESET" || !socket.writable) socket.destroy();
+    else answerClientError(error, socket);
+  });
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(error, host, port)));
@@ -117,10 +125,6 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
 
 /** What Node's parser refuses never becomes a Request. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
-    socket.destroy();
-    return;
-  }
   const [status, message] =
     error.code === "HPE_HEADER_OVERFLOW"
       ? ["431 Request Header Fields Too Large", "the headers are too large"]

@@ -145,9 +145,24 @@ describe("ChatRenderer", () => {
     for (const content of ["think", "/think", "｜User｜", "think>a<think", "｜User｜><｜User｜", "think><"]) {
       const { text, ids } = await seams.encode({ messages: [{ role: "user", content }] });
       expect(text).toBe(`<${content}><｜end▁of▁sentence｜>`);
-      // <think> wholly in pieces: "<" from the template, the rest of it (or a part) from the content.
       expect(addedIds(ids), content).toEqual([EOS]);
     }
+  });
+
+  it("words that templates compare are left alone, though tokens hold them", async () => {
+    const vocabulary = tokenizerWith(["<|user|>", "<|function|>", "<|high|>"]);
+    const source =
+      "{% for m in messages %}{% if m.role == 'user' %}{{ '<|' + m.role + '|>' + m.content }}{% endif %}{% endfor %}" +
+      "{% if tools[0].type == 'function' and effort == 'high' %}!{% endif %}";
+    const chat = renderer(source, vocabulary);
+    const input = {
+      messages: [{ role: "user", content: "user" }],
+      tools: [{ type: "function" }],
+      variables: { effort: "high" },
+    };
+    const { text, ids } = await chat.encode(input);
+    expect(text).toBe("<|user|>user!");
+    expect(ids).toEqual([256, ...vocabulary.encode("user!")]);
   });
 
   it("a template that cuts content apart leaves its own tokens alone", async () => {
@@ -217,11 +232,11 @@ describe("ChatRenderer", () => {
 });
 
 describe("template goldens, with DeepSeek-V3's vocabulary", () => {
+  const json = deepseekV3Json();
+  const vocabulary = json === null ? null : new Tokenizer(specFromTokenizerJson(JSON.parse(json)));
   for (const name of fixtureNames("chat").filter((file) => file.endsWith(".jsonl"))) {
     it(`${name}: encoding gives the golden text, and the ids of it where no content reads like a token`, async (t) => {
-      const json = deepseekV3Json();
-      if (json === null) return skipMissing(t, NO_DEEPSEEK_V3);
-      const vocabulary = new Tokenizer(specFromTokenizerJson(JSON.parse(json)));
+      if (vocabulary === null) return skipMissing(t, NO_DEEPSEEK_V3);
       const source = readFileSync(fixture("chat", name.replace("jsonl", "jinja"))!, "utf8");
       const chat = renderer(source, vocabulary);
       for (const line of readFileSync(fixture("chat", name)!, "utf8").trim().split("\n")) {

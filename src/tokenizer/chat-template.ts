@@ -72,13 +72,14 @@ export class ChatRenderer {
    */
   async encode(input: ChatInput): Promise<RenderedChat> {
     const marks = this.#literals.newMarks();
-    const { messages, ...rest } = callerVariables(input);
+    const { messages, tools, ...rest } = callerVariables(input);
     const variables = {
-      ...marks.add(rest),
+      ...marks.add(rest, { compared: true }),
+      tools: marks.add(tools),
       messages: messages.map((message) => {
         const { content, ...fields } = message;
         if (message.role !== "assistant" || content === undefined) return marks.add(message);
-        return { ...marks.add(fields), content: marks.add(content, ASSISTANT_LITERALS) };
+        return { ...marks.add(fields), content: marks.add(content, { trusted: ASSISTANT_LITERALS }) };
       }),
       ...this.#ownVariables(input),
     };

@@ -4,6 +4,10 @@ import type { AddedToken } from "./spec.ts";
 
 const MAX_DEPTH = 100;
 const NONCE_DIGITS = 24;
+const COMPARED_KEYS = ["role", "type"];
+
+/** @param compared whether templates compare the text with words of theirs: then the middle of a token is no literal */
+type FindProtected = (text: string, trusted: readonly string[], compared: boolean) => number[];
 
 interface Node {
   /** A token ends here. */
@@ -18,7 +22,9 @@ interface Node {
  *
  * A mark stands before the character it protects, inside the literal, so that the template does not see the literal
  * either (`'</think>' in content`). Literals that only arise where content meets template text ("</think" and ">") are
- * covered: beginnings of tokens at the end of a text and endings of tokens at its start are marked as well.
+ * covered: beginnings of tokens at the end of a text, endings at its start and texts that are the middle of a token are
+ * marked as well. (Texts under the keys `role` and `type` are not marked as middles: templates compare these, and
+ * some build tokens of the role.)
  */
 export class SpecialLiterals {
   readonly #tokens = trie();
@@ -40,14 +46,14 @@ export class SpecialLiterals {
 
   /** Marks for one rendering, with a mark of their own that no message can know. */
   newMarks(): LiteralMarks {
-    return new LiteralMarks((text, trusted) => this.#protectedIn(text, trusted));
+    return new LiteralMarks((text, trusted, compared) => this.#protectedIn(text, trusted, compared));
   }
 
   /** Ascending offsets of the characters that need a mark before them. */
-  #protectedIn(text: string, trusted: readonly string[]): number[] {
+  #protectedIn(text: string, trusted: readonly string[], compared: boolean): number[] {
     const offsets: number[] = [];
     if (this.#first === null || text === "") return offsets;
-    if (startsWithEntry(this.#endings, text)) offsets.push(0);
+    if (startsInside(this.#endings, text, !compared)) offsets.push(0);
     this.#first.lastIndex = 0;
     for (let match = this.#first.exec(text); match !== null; match = this.#first.exec(text)) {
       const start = match.index;
@@ -77,36 +83,37 @@ export class LiteralMarks {
     .getRandomValues(new Uint8Array(NONCE_DIGITS))
     .map((byte) => byte % 10)
     .join("")}~`;
-  readonly #protectedIn: (text: string, trusted: readonly string[]) => number[];
+  readonly #protectedIn: FindProtected;
 
-  constructor(protectedIn: (text: string, trusted: readonly string[]) => number[]) {
+  constructor(protectedIn: FindProtected) {
     this.#protectedIn = protectedIn;
   }
 
   /**
    * A copy of a JSON value with marks in all its strings and keys.
-   * @param trusted literals in strings that are left as they are
+   * @param trusted literals in strings that are left as they are (default none)
+   * @param compared true for values that templates compare with words of theirs (default false)
    * @throws TextError for a value nested more than 100 deep
    */
-  add<T>(value: T, trusted: readonly string[] = []): T {
-    return this.#add(value, trusted, 0) as T;
+  add<T>(value: T, { trusted = [], compared = false }: { trusted?: readonly string[]; compared?: boolean } = {}): T {
+    const walk = (value: unknown, isCompared: boolean, depth: number): unknown => {
+      if (depth > MAX_DEPTH) throw new TextError(`messages and tools nested more than ${MAX_DEPTH} deep`);
+      if (typeof value === "string") return this.#addTo(value, trusted, isCompared);
+      if (typeof value !== "object" || value === null) return value;
+      if (Array.isArray(value)) return value.map((item) => walk(item, isCompared, depth + 1));
+      const entries = Object.entries(value).map(([key, item]) => {
+        const marked = this.#addTo(key, [], true);
+        return [marked, walk(item, isCompared || COMPARED_KEYS.includes(key), depth + 1)] as const;
+      });
+      return Object.fromEntries(entries);
+    };
+    return walk(value, compared, 0) as T;
   }
 
-  #add(value: unknown, trusted: readonly string[], depth: number): unknown {
-    if (depth > MAX_DEPTH) throw new TextError(`messages and tools nested more than ${MAX_DEPTH} deep`);
-    if (typeof value === "string") return this.#addTo(value, trusted);
-    if (typeof value !== "object" || value === null) return value;
-    if (Array.isArray(value)) return value.map((item) => this.#add(item, trusted, depth + 1));
-    const entries = Object.entries(value);
-    return Object.fromEntries(
-      entries.map(([key, item]) => [this.#addTo(key, []), this.#add(item, trusted, depth + 1)]),
-    );
-  }
-
-  #addTo(text: string, trusted: readonly string[]): string {
+  #addTo(text: string, trusted: readonly string[], compared: boolean): string {
     let marked = "";
     let done = 0;
-    for (const offset of this.#protectedIn(text, trusted)) {
+    for (const offset of this.#protectedIn(text, trusted, compared)) {
       marked += text.slice(done, offset) + this.#mark;
       done = offset;
     }
@@ -155,13 +162,13 @@ function insert(root: Node, text: string, start: number): void {
   node.end = true;
 }
 
-/** Whether the text starts with an entry. */
-function startsWithEntry(root: Node, text: string): boolean {
+/** Whether the text starts with an entry; with `orEnds` also whether it is the start of one. */
+function startsInside(root: Node, text: string, orEnds: boolean): boolean {
   let node: Node | undefined = root;
   for (let i = 0; i < text.length; i++) {
     node = node.next.get(text.charCodeAt(i));
     if (node === undefined) return false;
     if (node.end) return true;
   }
-  return false;
+  return orEnds;
 }

@@ -1,11 +1,11 @@
 import type { Backend, Caps, CompileOptions, DeviceBuffer, Executable, Numerics } from "../../src/tensor/backend.ts";
-import { readWeight } from "../../src/tensor/decode/read-weight.ts";
 import type { Program } from "../../src/tensor/program.ts";
 import type { OpCase, Step } from "./cases/case.ts";
 import { expectClose } from "./expect-close.ts";
 import { toleranceOf } from "./tolerances.ts";
 import { ExactCache } from "./truth/cache.ts";
 import { evaluate } from "./truth/evaluate.ts";
+import { exactWeight } from "./truth/weight.ts";
 
 /** Why the backend's capability table rules a Program out, or null. */
 export function unsupported(caps: Caps, program: Program, numerics: Numerics): string | null {
@@ -40,7 +40,7 @@ export async function checkCase(backend: Backend, c: OpCase, numerics: Numerics)
   const cache = backend.allocCache(program.cache, pages);
   const executable = await prepare(backend, program, { cache, ...limitsOf(steps), numerics, poison: true });
   const weights = new Map<string, Float32Array>();
-  for (const [name, { source }] of program.weights) weights.set(name, await readWeight(source));
+  for (const [name, { source }] of program.weights) weights.set(name, await exactWeight(source));
   const exactCache = new ExactCache(program.cache.pageSize);
   let worst = 0;
   for (const [i, { batch, inputs }] of steps.entries()) {

@@ -5,30 +5,37 @@ import type { Random } from "./random.ts";
 
 export const ALL_DTYPES = Object.keys(DTYPES) as DType[];
 
-/** Where the f16 scales of a block lie. All other bytes of a block are codes, and any bits are valid there. */
-const F16_SCALES: Partial<Record<DType, readonly number[]>> = {
-  Q4_0: [0],
-  Q4_1: [0, 2],
-  Q5_0: [0],
-  Q5_1: [0, 2],
-  Q8_0: [0],
-  Q2_K: [80, 82],
-  Q3_K: [108],
-  Q4_K: [0, 2],
-  Q5_K: [0, 2],
-  Q6_K: [208],
-  IQ2_XXS: [0],
-  IQ2_XS: [0],
-  IQ2_S: [0],
-  IQ3_XXS: [0],
-  IQ3_S: [0],
-  IQ1_S: [0],
-  IQ4_NL: [0],
-  IQ4_XS: [0],
-  TQ1_0: [52],
-  TQ2_0: [64],
-  Q1_0: [0],
-  Q2_0: [0],
+/** The f16 scales of a block type. All other bytes of a block are codes, and any bits are valid there. */
+interface BlockScaleLayout {
+  /** Byte offsets in the block. */
+  readonly at: readonly number[];
+  /** Biased exponent that makes weights of about 0.1. */
+  readonly exponent: number;
+}
+
+const F16_SCALES: Partial<Record<DType, BlockScaleLayout>> = {
+  Q4_0: { at: [0], exponent: 9 },
+  Q4_1: { at: [0, 2], exponent: 8 },
+  Q5_0: { at: [0], exponent: 8 },
+  Q5_1: { at: [0, 2], exponent: 7 },
+  Q8_0: { at: [0], exponent: 5 },
+  Q2_K: { at: [80, 82], exponent: 7 },
+  Q3_K: { at: [108], exponent: 6 },
+  Q4_K: { at: [0, 2], exponent: 3 },
+  Q5_K: { at: [0, 2], exponent: 2 },
+  Q6_K: { at: [208], exponent: 1 },
+  IQ2_XXS: { at: [0], exponent: 5 },
+  IQ2_XS: { at: [0], exponent: 5 },
+  IQ2_S: { at: [0], exponent: 5 },
+  IQ3_XXS: { at: [0], exponent: 4 },
+  IQ3_S: { at: [0], exponent: 4 },
+  IQ1_S: { at: [0], exponent: 8 },
+  IQ4_NL: { at: [0], exponent: 5 },
+  IQ4_XS: { at: [0], exponent: 1 },
+  TQ1_0: { at: [52], exponent: 11 },
+  TQ2_0: { at: [64], exponent: 11 },
+  Q1_0: { at: [0], exponent: 11 },
+  Q2_0: { at: [0], exponent: 11 },
 };
 
 /** What is peculiar about a weight of a case; by default it is one segment. */
@@ -86,7 +93,7 @@ function randomScales(
 ): BlockScales {
   const width = Math.ceil(columns / blockCols);
   const height = Math.ceil((firstRow + rows) / blockRows);
-  const values = Float32Array.from({ length: width * height }, () => 0.002 + 0.004 * random.uniform());
+  const values = Float32Array.from({ length: width * height }, () => 0.0005 + 0.001 * random.uniform());
   return { blockRows, blockCols, columns: width, firstRow, read: async () => values };
 }
 
@@ -95,14 +102,14 @@ function randomRows(random: Random, dtype: DType, length: number): Uint8Array {
   const view = new DataView(bytes.buffer);
   switch (dtype) {
     case "F32":
-      for (let at = 0; at < length; at += 4) view.setFloat32(at, 0.2 * random.normal(), true);
+      for (let at = 0; at < length; at += 4) view.setFloat32(at, 0.1 * random.normal(), true);
       return bytes;
     case "F16":
-      for (let at = 0; at < length; at += 2) view.setUint16(at, randomF16(random, 8, 14), true);
+      for (let at = 0; at < length; at += 2) view.setUint16(at, randomF16(random, 7, 13), true);
       return bytes;
     case "BF16":
       for (let at = 0; at < length; at += 2) {
-        view.setUint16(at, (random.below(2) << 15) | ((120 + random.below(6)) << 7) | random.below(128), true);
+        view.setUint16(at, (random.below(2) << 15) | ((119 + random.below(6)) << 7) | random.below(128), true);
       }
       return bytes;
     case "F8_E4M3":
@@ -118,9 +125,9 @@ function randomRows(random: Random, dtype: DType, length: number): Uint8Array {
 function setBlockScales(random: Random, dtype: DType, view: DataView): void {
   for (let block = 0; block < view.byteLength; block += DTYPES[dtype].blockBytes) {
     if (dtype === "MXFP4") {
-      view.setUint8(block, 123 + random.below(3)); // a power of two, biased by 127
+      view.setUint8(block, 121 + random.below(3)); // a power of two, biased by 127
     } else if (dtype === "NVFP4") {
-      for (let i = 0; i < 4; i++) view.setUint8(block + i, 0x18 + random.below(16)); // unsigned e4m3
+      for (let i = 0; i < 4; i++) view.setUint8(block + i, 0x08 + random.below(16)); // unsigned e4m3
     } else if (dtype === "IQ1_M") {
       // The four nibbles of one f16 are the high nibbles of four u16 of local scales.
       const scale = randomF16(random, 8, 9);
@@ -129,7 +136,8 @@ function setBlockScales(random: Random, dtype: DType, view: DataView): void {
         view.setUint16(at, (view.getUint16(at, true) & 0x0fff) | (((scale >> (4 * i)) & 15) << 12), true);
       }
     } else {
-      for (const at of F16_SCALES[dtype]!) view.setUint16(block + at, randomF16(random, 8, 9), true);
+      const { at, exponent } = F16_SCALES[dtype]!;
+      for (const offset of at) view.setUint16(block + offset, randomF16(random, exponent, exponent + 1), true);
     }
   }
 }

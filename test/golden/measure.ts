@@ -1,6 +1,6 @@
 import type { GoldenArray } from "./golden-file.ts";
 
-type Values = Float32Array | Int32Array;
+export type Values = Float32Array | Int32Array;
 
 /** Largest absolute difference; NaN when a value is NaN, Infinity when the lengths differ. */
 export function worstDifference(got: Values, want: Values): number {
@@ -26,6 +26,19 @@ export function rowDifferences(got: Values, want: GoldenArray): number[] {
   return rows(got, want.shape.at(-1)!).map((row, r) => worstDifference(row, rows(want.values, row.length)[r]!));
 }
 
+/** Runs of rows put one after the other. */
+export function joinRows<A extends Values>(parts: readonly A[]): A {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const joined = (parts[0] instanceof Int32Array ? new Int32Array(length) : new Float32Array(length)) as A;
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** The rows of a matrix of this width. */
 export function rows<A extends Values>(matrix: A, width: number): A[] {
   const count = matrix.length / width;
   return Array.from({ length: count }, (_, r) => matrix.subarray(r * width, (r + 1) * width) as A);

@@ -2,7 +2,7 @@ import { pagesFor } from "../../src/engine/evaluate.ts";
 import type { NetworkRunner } from "../../src/engine/network-runner.ts";
 import type { Batch } from "../../src/tensor/backend.ts";
 import { ROW_GENERATED, ROW_PROMPT } from "../../src/tensor/backend.ts";
-import { argmax } from "./measure.ts";
+import { argmax, joinRows } from "./measure.ts";
 
 /** The pages of one sequence in descending order, so that a page id is never by chance the number of its page. */
 export function reversedPages(tokens: number): Int32Array {
@@ -28,7 +28,7 @@ export async function logitsInChunks(
   runner: NetworkRunner,
   tokens: Int32Array,
   chunk: number,
-  kind: typeof ROW_PROMPT | typeof ROW_GENERATED,
+  kind: number,
 ): Promise<Float32Array> {
   const table = reversedPages(tokens.length);
   const parts: Float32Array[] = [];
@@ -36,7 +36,7 @@ export async function logitsInChunks(
     const { logits } = await runner.run(rowsOf(tokens.subarray(start, start + chunk), start, kind, table));
     parts.push((await logits!.read()) as Float32Array);
   }
-  return joinF32(parts);
+  return joinRows(parts);
 }
 
 /** Reads the prompt, then appends the most likely token, `count` times, one row a step. No token ends it. */
@@ -50,14 +50,4 @@ export async function greedyTokens(runner: NetworkRunner, prompt: Int32Array, co
     next = rowsOf(ids.slice(-1), prompt.length + ids.length - 1, ROW_GENERATED, table);
   }
   return ids;
-}
-
-export function joinF32(parts: readonly Float32Array[]): Float32Array {
-  const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }

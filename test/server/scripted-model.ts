@@ -1,5 +1,6 @@
 import type {
   ChatInput,
+  EndEvent,
   GenerationEvent,
   GenerationRequest,
   RenderedChat,
@@ -26,18 +27,18 @@ export class ScriptedModel implements ServedModel {
   readonly contextSize = 4096;
   readonly requests: GenerationRequest[] = [];
   readonly chats: ChatInput[] = [];
-  /** Generations that were stopped by their signal. */
-  aborted = 0;
-  /** Resolves when the first generation is stopped by its signal. */
-  readonly firstAbort: Promise<void>;
+  /** Generations that were stopped before their end, by their signal or by a consumer that left. */
+  stopped = 0;
+  /** Resolves when the first generation is stopped. */
+  readonly firstStop: Promise<void>;
   private readonly script: Script;
   private readonly vocabulary: string[] = ["<bos>"];
-  private onAbort = () => {};
+  private onStop = () => {};
 
   constructor(script: Script = {}) {
     this.script = script;
-    this.firstAbort = new Promise((resolve) => {
-      this.onAbort = resolve;
+    this.firstStop = new Promise((resolve) => {
+      this.onStop = resolve;
     });
   }
 
@@ -46,23 +47,30 @@ export class ScriptedModel implements ServedModel {
     { signal }: { signal?: AbortSignal } = {},
   ): AsyncGenerator<GenerationEvent> {
     this.requests.push(request);
+    let ended = false;
+    try {
+      yield* this.events(request, signal);
+      ended = true;
+    } catch (error) {
+      ended = !signal?.aborted;
+      throw error;
+    } finally {
+      if (!ended) {
+        this.stopped++;
+        this.onStop();
+      }
+    }
+  }
+
+  private async *events(request: GenerationRequest, signal?: AbortSignal): AsyncGenerator<GenerationEvent> {
     const { answer = () => ["Hello", ",", " world", "!"], fails, hangs = false } = this.script;
-    const check = () => {
-      if (!signal?.aborted) return;
-      this.aborted++;
-      this.onAbort();
-      throw signal.reason;
-    };
-    const end = (
-      reason: "stop" | "length",
-      completionTokens: number,
-      stopString: string | null = null,
-    ): GenerationEvent => ({
+    const promptTokens = request.prompt.length;
+    const end = (reason: "stop" | "length", completionTokens: number, stopString: string | null = null): EndEvent => ({
       type: "end",
       reason,
       text: "",
       stopString,
-      promptTokens: request.prompt.length,
+      promptTokens,
       completionTokens,
     });
     const pieces = answer(request);
@@ -70,7 +78,7 @@ export class ScriptedModel implements ServedModel {
       if (fails?.after === index) throw fails.error;
       if (index === request.maxTokens) return yield end("length", index);
       await Promise.resolve();
-      check();
+      signal?.throwIfAborted();
       const stop = request.stop?.find((text) => piece.includes(text));
       if (stop !== undefined) return yield end("stop", index + 1, stop);
       yield {
@@ -86,7 +94,7 @@ export class ScriptedModel implements ServedModel {
         if (signal?.aborted) resolve();
         else signal?.addEventListener("abort", () => resolve());
       });
-      check();
+      signal?.throwIfAborted();
     }
     yield end("stop", pieces.length + 1);
   }

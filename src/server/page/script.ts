@@ -62,11 +62,16 @@ function addMessage(role) {
   return { message, text: element("div", "text", message) };
 }
 
+function scrollToEnd() {
+  document.documentElement.scrollTop = document.documentElement.scrollHeight;
+}
+
+/** Follows the answer, unless someone has scrolled up to read. */
 function keepInView(change) {
   const page = document.documentElement;
   const atEnd = page.scrollHeight - page.clientHeight - page.scrollTop < 120;
   change();
-  if (atEnd) page.scrollTop = page.scrollHeight;
+  if (atEnd) scrollToEnd();
 }
 
 /** Yields the data of each server-sent event; lines may be cut anywhere between two reads. */
@@ -119,7 +124,7 @@ function showReasoning(view, piece) {
 async function answer() {
   const view = addMessage("assistant");
   view.message.classList.add("busy");
-  view.message.scrollIntoView({ block: "nearest" });
+  scrollToEnd();
   running = new AbortController();
   setBusy(true);
   byId("stats").textContent = "";

@@ -162,7 +162,7 @@ function mlaExperiment(trial: MlaTrial): Experiment {
 
 function mlaCases(): OpCase[] {
   const layouts = ["nopeMajor", "latentMajor"] as const;
-  const small = { heads: 3, nope: 12, rope: 6, latent: 20, v: 9, dtype: "F32" as DType };
+  const small = { heads: 3, nope: 6, rope: 4, latent: 9, v: 5, dtype: "F32" as DType };
   const shapes = [
     { heads: 1, nope: 1, rope: 2, latent: 1, v: 1 },
     { heads: 2, nope: 15, rope: 4, latent: 17, v: 16 },
@@ -181,9 +181,15 @@ function mlaCases(): OpCase[] {
     ]),
     ...ALL_DTYPES.flatMap((dtype, i) => {
       const block = DTYPES[dtype].blockElements;
-      const [nope, latent] = block === 256 ? [256, 256] : block === 1 ? [20, 33] : [block, 2 * block];
-      const shape = { heads: 2, nope, rope: 4, latent, v: 16 };
-      return layouts.map((keyLayout) => mlaCase({ ...shape, dtype, keyLayout, plan: BRIEF, seed: 1340 + i }));
+      const latent = block === 1 ? 33 : block === 256 ? 256 : 2 * block;
+      const heads = block === 256 ? 1 : 2;
+      const shape = { heads, rope: 4, latent, v: 16, dtype, plan: BRIEF, seed: 1340 + i };
+      // The rows of a latentMajor key are of length nope, and have to be whole blocks too.
+      const wide = { nope: block === 1 ? 20 : block, scale: 0.02 };
+      return [
+        mlaCase({ ...shape, nope: 20, keyLayout: "nopeMajor" }),
+        mlaCase({ ...shape, ...wide, keyLayout: "latentMajor" }),
+      ];
     }),
     mlaCase({ ...small, keyLayout: "nopeMajor", plan: BRIEF, seed: 1380, pageSize: 1, about: "a page per position" }),
     mlaCase({ ...small, keyLayout: "nopeMajor", plan: "past position 256", seed: 1381, pageSize: 64 }),
@@ -196,7 +202,7 @@ function mlaCases(): OpCase[] {
       plan: BRIEF,
       seed: 1384,
       about: "a segment per head cut from one matrix",
-      keyOptions: { segments: [12, 12, 12], firstRows: [120, 141, 162] },
+      keyOptions: { segments: [6, 6, 6], firstRows: [120, 131, 142] },
     }),
   ];
 }
@@ -244,7 +250,7 @@ function gqaCases(): OpCase[] {
     [16, 1, 80],
     [2, 2, 257],
   ] as const;
-  const small = { heads: 6, kvHeads: 3, headDim: 10 };
+  const small = { heads: 4, kvHeads: 2, headDim: 10 };
   return [
     ...PLAN_NAMES.map((plan, i) => gqaCase({ ...small, plan, seed: 1400 + i })),
     ...shapes.map(([heads, kvHeads, headDim], i) => gqaCase({ heads, kvHeads, headDim, plan: BRIEF, seed: 1410 + i })),

@@ -70,9 +70,9 @@ function normCases(): OpCase[] {
   const magnitudes = { ordinary: 1, "so small that eps rules": 1e-4, large: 1e4 };
   const cases: OpCase[] = [];
   for (const [i, width] of SIZES.entries()) {
-    for (const op of ["rmsNorm", "layerNorm"] as const) {
-      cases.push(normCase(op, "F32", [width], 1, `${width}`, 200 + i));
-    }
+    cases.push(normCase("rmsNorm", "F32", [width], 1, `${width}`, 200 + i));
+    // A single element has no variance to divide by.
+    if (width > 1) cases.push(normCase("layerNorm", "F32", [width], 1, `${width}`, 200 + i));
   }
   for (const op of ["rmsNorm", "layerNorm"] as const) {
     for (const [size, magnitude] of Object.entries(magnitudes)) {

@@ -1,0 +1,41 @@
+export type StopSignal = "SIGINT" | "SIGTERM";
+
+export type InputStream = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
+/** What a command sees of the world around it; tests bring their own. */
+export interface Io {
+  readonly stdin: InputStream;
+  /** Results. */
+  readonly stdout: OutputStream;
+  /** Everything else: progress, notes, errors. */
+  readonly stderr: OutputStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Calls `handler` on each signal, which then does not end the process, until the returned function is called. */
+  onSignal(handler: (signal: StopSignal) => void): () => void;
+}
+
+/** The process itself. */
+export function processIo(): Io {
+  return {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    onSignal(handler) {
+      process.on("SIGINT", handler);
+      process.on("SIGTERM", handler);
+      return () => {
+        process.off("SIGINT", handler);
+        process.off("SIGTERM", handler);
+      };
+    },
+  };
+}
+
+/** All bytes of a stream. */
+export async function readAll(stream: InputStream): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+  return Buffer.concat(chunks);
+}
