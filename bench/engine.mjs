@@ -31,7 +31,12 @@ async function run(engine, prompt, maxTokens) {
   let first = 0;
   let text = "";
   let count = 0;
-  for await (const event of engine.generate({ prompt, maxTokens, sampling: { temperature: 0 }, ignoreEndTokens: true })) {
+  for await (const event of engine.generate({
+    prompt,
+    maxTokens,
+    sampling: { temperature: 0 },
+    ignoreEndTokens: true,
+  })) {
     if (event.type === "token" && count++ === 0) first = performance.now();
     text += event.text;
   }
@@ -42,7 +47,12 @@ async function run(engine, prompt, maxTokens) {
 function summary(runs) {
   const sorted = [...runs].sort((a, b) => a - b);
   const round = (x) => Math.round(x * 10) / 10;
-  return { median: round(sorted[sorted.length >> 1]), min: round(sorted[0]), max: round(sorted.at(-1)), runs: runs.map(round) };
+  return {
+    median: round(sorted[sorted.length >> 1]),
+    min: round(sorted[0]),
+    max: round(sorted.at(-1)),
+    runs: runs.map(round),
+  };
 }
 
 const { engine, close } = await loadModel(undefined, { backend: values.backend, contextSize: 1024, parallel: 1 });
@@ -80,6 +90,8 @@ const report = {
   results,
 };
 for (const { promptTokens, prefill, decode } of results) {
-  console.log(`prompt ${promptTokens}: prefill ${prefill.median} tokens/s, decode ${decode.median} tokens/s (medians of ${REPEAT})`);
+  console.log(
+    `prompt ${promptTokens}: prefill ${prefill.median} tokens/s, decode ${decode.median} tokens/s (medians of ${REPEAT})`,
+  );
 }
 if (values.out) writeFileSync(values.out, `${JSON.stringify(report, null, 2)}\n`);

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { EMBEDDED_MODEL } from "./embedded.ts";
 import { Engine } from "./engine/engine.ts";
 import type { LoadProgress } from "./engine/network-runner.ts";
 import type { ModelText } from "./engine/text.ts";
@@ -12,7 +13,6 @@ import { openCheckpoint, readJson } from "./model/checkpoint.ts";
 import type { Backend } from "./tensor/backend.ts";
 import { TemplateWorker } from "./tokenizer/template-worker.ts";
 import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
-import { EMBEDDED_MODEL } from "./embedded.ts";
 
 export { openReference } from "./backends/reference/backend.ts";
 export { Engine } from "./engine/engine.ts";
@@ -185,7 +185,10 @@ export async function loadModel(model?: string, options: LoadOptions = {}): Prom
 /** A tokenizer may name fewer ids than the network has rows (padding), never more. */
 function checkVocabulary(text: ModelText, { config }: Checkpoint): void {
   if (text.tokenizer.size > config.vocabSize) {
-    throw new ConfigError("vocab_size", `${config.vocabSize}, but the tokenizer has ids up to ${text.tokenizer.size - 1}`);
+    throw new ConfigError(
+      "vocab_size",
+      `${config.vocabSize}, but the tokenizer has ids up to ${text.tokenizer.size - 1}`,
+    );
   }
 }
 

@@ -12,7 +12,10 @@ const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 function cell(title: string): string[] {
   const row = readme.split("\n").find((line) => line.startsWith(`| ${title} |`));
   if (!row) throw new Error(`README.md has no row "${title}"`);
-  return row.split("|")[2]!.split(",").map((item) => item.trim());
+  return row
+    .split("|")[2]!
+    .split(",")
+    .map((item) => item.trim());
 }
 
 describe("the table of what works in the README", () => {
@@ -28,7 +31,13 @@ describe("the table of what works in the README", () => {
 
   it("starts with the two commands", () => {
     const code = readme.split("```")[1]!;
-    expect(code.trim().split("\n").slice(1).map((line) => line.split("#")[0]!.trim())).toEqual(["npm start", "npm test"]);
+    expect(
+      code
+        .trim()
+        .split("\n")
+        .slice(1)
+        .map((line) => line.split("#")[0]!.trim()),
+    ).toEqual(["npm start", "npm test"]);
   });
 });
 

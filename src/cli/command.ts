@@ -51,6 +51,8 @@ export interface Operand {
   readonly rest?: true;
 }
 
+export type TakesValueArg = TextArg | NumberArg;
+
 export type Args = Readonly<Record<string, Arg>>;
 export type Operands = Readonly<Record<string, Operand>>;
 

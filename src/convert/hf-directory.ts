@@ -31,7 +31,9 @@ export async function convertDirectory(
     const { bosToken, eosToken, chatTemplate, tokenizer } = await loadTokenizer(directory);
     const options = { bosToken, eosToken, addBos: tokenizer.addBos };
     const spec = specFromTokenizerJson(await readJson(folder, "tokenizer.json", MAX_TOKENIZER_BYTES), options);
-    const generation = (await folder.has("generation_config.json")) ? await readJson(folder, "generation_config.json") : null;
+    const generation = (await folder.has("generation_config.json"))
+      ? await readJson(folder, "generation_config.json")
+      : null;
     const { defaults } = generationFromHf(await readJson(folder, "config.json"), generation);
     const metadata = new Map<string, GgufValue>([
       ...ggufHyperparameters(config, target),

@@ -1,4 +1,4 @@
-import { GGUF_MAX_NEW_TOKENS, GGUF_SAMPLING, type GenerationDefaults } from "../engine/text.ts";
+import { type GenerationDefaults, GGUF_MAX_NEW_TOKENS, GGUF_SAMPLING } from "../engine/text.ts";
 import { ConfigError } from "../errors.ts";
 import type { GgufValue } from "../formats/gguf-values.ts";
 import type { TensorContent } from "../formats/tensor-content.ts";
@@ -20,13 +20,27 @@ export type GgufTarget = "F32" | "F16" | "Q8_0";
 const ENCODERS = { F32: encodeF32, F16: encodeF16, Q8_0: encodeQ8_0 } as const;
 
 /** Always F32, as llama.cpp's converter has them: short, or decisive for which expert is chosen. */
-const EXACT = new Set<LayerWeightName>(["attnNorm", "ffnNorm", "qANorm", "kvANorm", "router", "routerBias", "enorm", "hnorm", "mtpHeadNorm"]);
+const EXACT = new Set<LayerWeightName>([
+  "attnNorm",
+  "ffnNorm",
+  "qANorm",
+  "kvANorm",
+  "router",
+  "routerBias",
+  "enorm",
+  "hnorm",
+  "mtpHeadNorm",
+]);
 
 /**
  * The tensors of a GGUF file for a network with latent attention, the MTP layers as further blocks behind the decoder's
  * (`nextn.*`). Copies of embedding and head among the MTP weights are left out. Each tensor is read when its turn comes.
  */
-export async function ggufTensors(config: ModelConfig, weights: ModelWeights, target: GgufTarget): Promise<TensorContent[]> {
+export async function ggufTensors(
+  config: ModelConfig,
+  weights: ModelWeights,
+  target: GgufTarget,
+): Promise<TensorContent[]> {
   const tensors = [matrix("token_embd.weight", weights.embed, target), exact("output_norm.weight", weights.finalNorm)];
   if (!config.tieWordEmbeddings) tensors.push(matrix("output.weight", weights.head, target));
   for (let layer = 0; layer < config.numHiddenLayers + config.numNextnPredictLayers; layer++) {
@@ -36,10 +50,14 @@ export async function ggufTensors(config: ModelConfig, weights: ModelWeights, ta
       tensors.push(EXACT.has(name) ? exact(ggufName, source) : matrix(ggufName, source, target));
     }
     tensors.push(...kvB(weights, layer, target));
-    for (const [name, main] of [["mtpEmbed", weights.embed], ["mtpHead", weights.head]] as const) {
+    for (const [name, main] of [
+      ["mtpEmbed", weights.embed],
+      ["mtpHead", weights.head],
+    ] as const) {
       if (!weights.has(layer, name)) continue;
       const source = weights.layer(layer, name);
-      if (!(await sameValues(source, main))) tensors.push(matrix(`blk.${layer}.${GGUF_LAYER_TENSORS[name]}`, source, target));
+      if (!(await sameValues(source, main)))
+        tensors.push(matrix(`blk.${layer}.${GGUF_LAYER_TENSORS[name]}`, source, target));
     }
   }
   return tensors;
@@ -48,7 +66,8 @@ export async function ggufTensors(config: ModelConfig, weights: ModelWeights, ta
 /** Hyperparameters as llama.cpp's converter writes them. @throws ConfigError for a network that `deepseek2` cannot describe */
 export function ggufHyperparameters(config: ModelConfig, target: GgufTarget): Map<string, GgufValue> {
   const { attention: c, rope, moe } = config;
-  if (c.kind !== "mla" || c.indexer) throw new ConfigError("model_type", `${config.modelType} cannot be written as GGUF deepseek2`);
+  if (c.kind !== "mla" || c.indexer)
+    throw new ConfigError("model_type", `${config.modelType} cannot be written as GGUF deepseek2`);
   const out = new Map<string, GgufValue>();
   const put = (key: string, value: GgufValue) => out.set(`deepseek2.${key}`, value);
   out.set("general.architecture", string("deepseek2"));
@@ -114,9 +133,12 @@ export function ggufText(
 ): Map<string, GgufValue> {
   const steps = JSON.stringify(spec.preTokenizer);
   const pre = Object.entries(GGUF_PRE_TOKENIZERS).find(([, known]) => JSON.stringify(known.steps) === steps)?.[0];
-  if (!pre || spec.merges.kind !== "list") throw new ConfigError("pre_tokenizer", "GGUF has no name for the way this tokenizer splits text");
+  if (!pre || spec.merges.kind !== "list")
+    throw new ConfigError("pre_tokenizer", "GGUF has no name for the way this tokenizer splits text");
   const tokens = Array.from({ length: vocabSize }, (_, id) => spec.tokens[id] ?? `[PAD${id}]`);
-  const types = Array.from({ length: vocabSize }, (_, id) => spec.tokens[id] ? GGUF_TOKEN_TYPES.normal : GGUF_TOKEN_TYPES.unused) as number[];
+  const types = Array.from({ length: vocabSize }, (_, id) =>
+    spec.tokens[id] ? GGUF_TOKEN_TYPES.normal : GGUF_TOKEN_TYPES.unused,
+  ) as number[];
   for (const { id, content, special } of spec.addedTokens) {
     tokens[id] = content;
     types[id] = special ? GGUF_TOKEN_TYPES.control : GGUF_TOKEN_TYPES.userDefined;
@@ -136,7 +158,8 @@ export function ggufText(
   if (chatTemplate !== null) out.set("tokenizer.chat_template", string(chatTemplate));
   for (const [key, field] of Object.entries(GGUF_SAMPLING)) {
     const value = defaults.sampling[field];
-    if (value !== undefined) out.set(key, Number.isInteger(value) && field !== "temperature" ? { type: "i32", value } : f32(value));
+    if (value !== undefined)
+      out.set(key, Number.isInteger(value) && field !== "temperature" ? { type: "i32", value } : f32(value));
   }
   if (defaults.maxTokens !== null) out.set(GGUF_MAX_NEW_TOKENS, u32(defaults.maxTokens));
   return out;
@@ -189,7 +212,12 @@ function matrix(name: string, source: WeightSource, target: GgufTarget): TensorC
 }
 
 /** Rows that are not whole blocks of the target are written as F16. */
-function content(name: string, shape: readonly number[], target: GgufTarget, read: () => Promise<Float32Array>): TensorContent {
+function content(
+  name: string,
+  shape: readonly number[],
+  target: GgufTarget,
+  read: () => Promise<Float32Array>,
+): TensorContent {
   const dtype = shape.at(-1)! % DTYPES[target].blockElements === 0 ? target : "F16";
   return { name, dtype, shape, data: async () => ENCODERS[dtype](await read()) };
 }

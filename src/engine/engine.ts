@@ -69,7 +69,13 @@ export class Engine implements ServedModel {
   #turn: Promise<unknown> = Promise.resolve();
   #dryBreakers: number[][] | null = null;
 
-  private constructor(checkpoint: Checkpoint, text: ModelText, runner: NetworkRunner, pool: PagePool, options: EngineOptions) {
+  private constructor(
+    checkpoint: Checkpoint,
+    text: ModelText,
+    runner: NetworkRunner,
+    pool: PagePool,
+    options: EngineOptions,
+  ) {
     this.id = options.id;
     this.description = options.description ?? "";
     this.created = options.created ?? 0;
@@ -89,7 +95,12 @@ export class Engine implements ServedModel {
    * Loads the weights into the backend. The engine does not own checkpoint or backend; both must outlive it.
    * @throws FormatError, ShapeError, UnsupportedOpError
    */
-  static async load(checkpoint: Checkpoint, text: ModelText, backend: Backend, options: EngineOptions): Promise<Engine> {
+  static async load(
+    checkpoint: Checkpoint,
+    text: ModelText,
+    backend: Backend,
+    options: EngineOptions,
+  ): Promise<Engine> {
     const pages = pagesFor(contextSize(checkpoint, options)) * (options.parallel ?? 4);
     const { onProgress, signal } = options;
     const runner = await NetworkRunner.load(checkpoint, backend, { pages, maxLogitRows: 1, onProgress, signal });
@@ -155,12 +166,17 @@ export class Engine implements ServedModel {
 
   /** Tokens that fit behind the prompt. @throws ApiError 400 when none does, or the prompt is no prompt */
   #room(prompt: readonly number[]): number {
-    if (prompt.length === 0) throw new ApiError(400, "the prompt is empty; it needs at least one token", { param: "prompt" });
+    if (prompt.length === 0)
+      throw new ApiError(400, "the prompt is empty; it needs at least one token", { param: "prompt" });
     for (const token of prompt) {
       if (Number.isInteger(token) && token >= 0 && token < this.#vocabSize) continue;
-      throw new ApiError(400, `the prompt holds ${token}, which is no token id of this model (0 to ${this.#vocabSize - 1})`, {
-        param: "prompt",
-      });
+      throw new ApiError(
+        400,
+        `the prompt holds ${token}, which is no token id of this model (0 to ${this.#vocabSize - 1})`,
+        {
+          param: "prompt",
+        },
+      );
     }
     const room = this.contextSize - prompt.length;
     if (room > 0) return room;

@@ -40,7 +40,9 @@ export class PagePool {
     if (count > this.size) throw new CacheFullError(`${count} cache pages wanted, but there are only ${this.size}`);
     if (this.#waiting.length === 0 && count <= this.#free.length) return this.#take(count);
     if (this.#waiting.length >= this.#maxWaiting) {
-      throw new ApiError(503, `${this.#waiting.length} requests are waiting already; try again later`, { code: "queue_full" });
+      throw new ApiError(503, `${this.#waiting.length} requests are waiting already; try again later`, {
+        code: "queue_full",
+      });
     }
     return new Promise((resolve, reject) => {
       const leave = () => {

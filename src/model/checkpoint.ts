@@ -70,7 +70,11 @@ async function openGgufCheckpoint(folder: ByteFolder, name: string): Promise<Che
 
 async function readFactors(entry: TensorEntry): Promise<number[]> {
   if (entry.shape.length !== 1 || entry.shape[0]! > 4096) {
-    throw new FormatError(entry.file, entry.offset, `tensor ${entry.name} has the shape [${entry.shape}]; want one dimension`);
+    throw new FormatError(
+      entry.file,
+      entry.offset,
+      `tensor ${entry.name} has the shape [${entry.shape}]; want one dimension`,
+    );
   }
   return Array.from(await readWeight(wholeWeight(entry.name, entry)));
 }

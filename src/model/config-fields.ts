@@ -41,7 +41,8 @@ export class ConfigFields {
   /** A positive, finite number. */
   number(field: string): number {
     const value = this.#value(field);
-    if (typeof value !== "number" || !(value > 0) || !Number.isFinite(value)) this.#wrong(field, "a positive number", value);
+    if (typeof value !== "number" || !(value > 0) || !Number.isFinite(value))
+      this.#wrong(field, "a positive number", value);
     return value as number;
   }
 
@@ -81,7 +82,8 @@ export class ConfigFields {
     if (!this.has(field)) return [];
     const value = this.#value(field);
     const list: unknown[] = Array.isArray(value) ? value : [value];
-    if (!list.every((id) => Number.isInteger(id) && (id as number) >= 0)) this.#wrong(field, "a token id or a list of them", value);
+    if (!list.every((id) => Number.isInteger(id) && (id as number) >= 0))
+      this.#wrong(field, "a token id or a list of them", value);
     return list as number[];
   }
 
@@ -97,7 +99,10 @@ export class ConfigFields {
   /** Refuses a field that switches on something that is not built. */
   refuse(field: string, unless: unknown): void {
     if (this.has(field) && this.#fields[field] !== unless) {
-      throw this.error(field, `${JSON.stringify(this.#fields[field])} is not supported; want ${JSON.stringify(unless)}`);
+      throw this.error(
+        field,
+        `${JSON.stringify(this.#fields[field])} is not supported; want ${JSON.stringify(unless)}`,
+      );
     }
   }
 

@@ -63,7 +63,8 @@ export function fp8BlockSize(json: unknown, file: string): readonly [number, num
   const quantization = fields.object("quantization_config");
   const size = (json as { quantization_config: { weight_block_size?: unknown } }).quantization_config.weight_block_size;
   const valid = Array.isArray(size) && size.length === 2 && size.every((n) => Number.isInteger(n) && n > 0);
-  if (!valid) throw quantization.error("weight_block_size", `must be two positive integers, got ${JSON.stringify(size)}`);
+  if (!valid)
+    throw quantization.error("weight_block_size", `must be two positive integers, got ${JSON.stringify(size)}`);
   return size as [number, number];
 }
 
@@ -72,7 +73,10 @@ function checkQuantization(fields: ConfigFields): void {
   const quantization = fields.object("quantization_config");
   const method = quantization.string("quant_method");
   if (method !== "fp8") {
-    throw quantization.error("quant_method", `"${method}" weights are not read; use the unquantised, FP8 or a GGUF form of the model`);
+    throw quantization.error(
+      "quant_method",
+      `"${method}" weights are not read; use the unquantised, FP8 or a GGUF form of the model`,
+    );
   }
   quantization.refuse("fmt", "e4m3");
 }
@@ -219,5 +223,7 @@ function yarnMagnitude(fields: ConfigFields, scaling: ConfigFields): number {
   const isMla = fields.has("kv_lora_rank");
   const mscale = scaling.optionalNumber("mscale") ?? 1;
   const allDim = scaling.optionalNumber("mscale_all_dim");
-  return isMla && allDim !== null ? yarnMscale(factor, mscale) / yarnMscale(factor, allDim) : yarnMscale(factor, mscale);
+  return isMla && allDim !== null
+    ? yarnMscale(factor, mscale) / yarnMscale(factor, allDim)
+    : yarnMscale(factor, mscale);
 }

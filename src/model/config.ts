@@ -110,7 +110,10 @@ export function yarnMscale(factor: number, scale: number): number {
 
 /** What a file calls the fields that checkConfig may complain about. */
 export type FieldNames = Readonly<
-  Record<"layers" | "heads" | "kvHeads" | "ropeDim" | "experts" | "groups" | "topGroups" | "topK" | "firstDense", string>
+  Record<
+    "layers" | "heads" | "kvHeads" | "ropeDim" | "experts" | "groups" | "topGroups" | "topK" | "firstDense",
+    string
+  >
 >;
 
 /** Fields that are fine alone but contradict each other. @throws ConfigError with the name that the file uses */
@@ -127,12 +130,16 @@ export function checkConfig(config: ModelConfig, names: FieldNames): ModelConfig
   if (!moe) return config;
   const { numRoutedExperts: experts, routing } = moe;
   if (moe.firstKDenseReplace > config.numHiddenLayers) {
-    throw new ConfigError(names.firstDense, `${moe.firstKDenseReplace} is more than ${names.layers} ${config.numHiddenLayers}`);
+    throw new ConfigError(
+      names.firstDense,
+      `${moe.firstKDenseReplace} is more than ${names.layers} ${config.numHiddenLayers}`,
+    );
   }
   let reachable = experts;
   if (routing.groups) {
     const { count, topGroups } = routing.groups;
-    if (experts % count !== 0) throw new ConfigError(names.groups, `${count} does not divide ${names.experts} ${experts}`);
+    if (experts % count !== 0)
+      throw new ConfigError(names.groups, `${count} does not divide ${names.experts} ${experts}`);
     if (topGroups > count) throw new ConfigError(names.topGroups, `${topGroups} is more than ${names.groups} ${count}`);
     reachable = (experts / count) * topGroups;
   }

@@ -77,9 +77,7 @@ function decoderLayer(
   const w = (name: Parameters<ModelWeights["layer"]>[1]) => weights.layer(layer, name);
   const normed = g.rmsNorm(x, w("attnNorm"), eps);
   const attended =
-    c.kind === "mla"
-      ? mla(g, weights, layer, normed, c, rope, turn)
-      : gqa(g, weights, layer, normed, c, rope, turn);
+    c.kind === "mla" ? mla(g, weights, layer, normed, c, rope, turn) : gqa(g, weights, layer, normed, c, rope, turn);
   if (taps.attention) g.output(`attention.${layer}`, attended);
   const middle = g.add(x, attended);
   const ffnIn = g.rmsNorm(middle, w("ffnNorm"), eps);

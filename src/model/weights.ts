@@ -89,7 +89,10 @@ export function cutWeight(name: string, shape: readonly number[], cuts: readonly
   const segments = cuts.map((cut): WeightSegment => {
     const { entry, firstRow, rows } = cut;
     if (entry.dtype !== dtype) {
-      throw wrong(entry, `is of type ${entry.dtype}, but ${first.name} is of type ${dtype}; both are part of one weight`);
+      throw wrong(
+        entry,
+        `is of type ${entry.dtype}, but ${first.name} is of type ${dtype}; both are part of one weight`,
+      );
     }
     const entryRows = rowCount(entry.shape);
     if (entry.shape.at(-1) !== columns || firstRow + rows > entryRows) {

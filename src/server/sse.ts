@@ -46,7 +46,7 @@ export async function sse(events: AsyncIterable<string>, options: SseOptions): P
         }
       },
       async cancel() {
-        
+        onCancel();
         next.catch(() => {});
         await iterator.return?.().catch(() => {});
       },

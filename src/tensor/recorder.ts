@@ -88,7 +88,11 @@ export class Recorder {
    * @param weight [out, in]
    * @param dims how the out elements of a row are seen, e.g. [heads, headDim]; default [out]
    */
-  linear(x: Value, weight: WeightSource, options: { bias?: WeightSource | null; dims?: readonly number[] } = {}): Value {
+  linear(
+    x: Value,
+    weight: WeightSource,
+    options: { bias?: WeightSource | null; dims?: readonly number[] } = {},
+  ): Value {
     const [outWidth, inWidth] = this.#shape("linear", weight, 2);
     if (inWidth !== rowWidth(x)) {
       throw new ShapeError(`linear ${weight.name}`, `an input of ${inWidth}`, `${rowWidth(x)}`);

@@ -43,18 +43,21 @@ async function logits(model: string): Promise<{ main: number[]; mtp: number[] }>
 const ABOUT = { name: "test", license: "mit" };
 
 describe("a directory written as GGUF", () => {
-  it.for(["v3-tiny", "v2-lite-tiny", "v3-fp8"])("computes the same as %s itself, MTP layer included", async (family, t) => {
-    const directory = fixture(family);
-    if (!directory) return t.skip(NO_SHARED);
-    const file = path.join(folder, `${family}.gguf`);
-    await convertDirectory(directory, file, "F32", ABOUT);
-    const [want, got] = [await logits(directory), await logits(file)];
-    expect(got.mtp).toHaveLength(want.mtp.length);
-    for (const part of ["main", "mtp"] as const) {
-      const worst = Math.max(0, ...want[part].map((value, i) => Math.abs(value - got[part][i]!)));
-      expect(worst).toBeLessThan(1e-4);
-    }
-  });
+  it.for(["v3-tiny", "v2-lite-tiny", "v3-fp8"])(
+    "computes the same as %s itself, MTP layer included",
+    async (family, t) => {
+      const directory = fixture(family);
+      if (!directory) return t.skip(NO_SHARED);
+      const file = path.join(folder, `${family}.gguf`);
+      await convertDirectory(directory, file, "F32", ABOUT);
+      const [want, got] = [await logits(directory), await logits(file)];
+      expect(got.mtp).toHaveLength(want.mtp.length);
+      for (const part of ["main", "mtp"] as const) {
+        const worst = Math.max(0, ...want[part].map((value, i) => Math.abs(value - got[part][i]!)));
+        expect(worst).toBeLessThan(1e-4);
+      }
+    },
+  );
 
   it("has the same vocabulary, end tokens and template", async () => {
     const directory = fixture("v3-tiny")!;

@@ -36,7 +36,10 @@ interface Answer {
   end: EndEvent;
 }
 
-async function answer(request: GenerationRequest, options: { signal?: AbortSignal; from?: Engine } = {}): Promise<Answer> {
+async function answer(
+  request: GenerationRequest,
+  options: { signal?: AbortSignal; from?: Engine } = {},
+): Promise<Answer> {
   const tokens: TokenEvent[] = [];
   let text = "";
   for await (const event of (options.from ?? engine).generate(request, { signal: options.signal })) {
@@ -145,7 +148,10 @@ describe("requests that cannot be answered", () => {
     await expect(answer({ prompt: [0], maxTokens: 1, sampling: { topP: 2 } })).rejects.toThrow(/topP/);
     await expect(answer({ prompt: [0], maxTokens: 1, stop: [""] })).rejects.toThrow(/stop/);
     for (const token of [99999, -1, 0.5]) {
-      await expect(answer({ prompt: [0, token], maxTokens: 1 })).rejects.toMatchObject({ status: 400, param: "prompt" });
+      await expect(answer({ prompt: [0, token], maxTokens: 1 })).rejects.toMatchObject({
+        status: 400,
+        param: "prompt",
+      });
     }
   });
 
@@ -212,7 +218,10 @@ describe("stopping", () => {
 
   it("close() ends running answers and waits for them", async () => {
     const own = await newEngine();
-    const running = answer({ prompt: await user("Tell me a story."), maxTokens: 200, ignoreEndTokens: true }, { from: own });
+    const running = answer(
+      { prompt: await user("Tell me a story."), maxTokens: 200, ignoreEndTokens: true },
+      { from: own },
+    );
     const outcome = expect(running).rejects.toBeInstanceOf(ApiError);
     await own.close();
     await outcome;

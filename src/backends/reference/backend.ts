@@ -1,12 +1,5 @@
 import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
-import type {
-  Backend,
-  CacheHandle,
-  Caps,
-  CompileOptions,
-  Executable,
-  WeightHandle,
-} from "../../tensor/backend.ts";
+import type { Backend, CacheHandle, Caps, CompileOptions, Executable, WeightHandle } from "../../tensor/backend.ts";
 import { readWeight } from "../../tensor/decode/read-weight.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";

@@ -58,7 +58,8 @@ export class ReferenceExecutable implements Executable {
     const arena = this.#arena;
     if (!arena) throw new BackendUnavailableError("reference", `program ${this.#program.name} is closed`);
     const buffers = this.#program.values.map((value) => this.#bind(value, batch, arena));
-    if (this.#options.poison) for (const buffer of buffers) buffer.fill(buffer instanceof Int32Array ? POISON_I32 : Number.NaN);
+    if (this.#options.poison)
+      for (const buffer of buffers) buffer.fill(buffer instanceof Int32Array ? POISON_I32 : Number.NaN);
     for (const [name, value] of this.#program.inputs) {
       const given = inputs[name];
       const data = given instanceof Float32Array ? given : given instanceof ReferenceBuffer ? given.data : null;
@@ -96,31 +97,41 @@ export class ReferenceExecutable implements Executable {
     const lastWidth = (value: Value) => value.shape[value.shape.length - 1] as number;
     switch (op.kind) {
       case "embed":
-        return embed(batch.tokens, weight(op.table), rowWidth(op.out), f32(op.out));
+        embed(batch.tokens, weight(op.table), rowWidth(op.out), f32(op.out));
+        break;
       case "rmsNorm":
-        return rmsNorm(f32(op.x), weight(op.weight), op.eps, f32(op.out));
+        rmsNorm(f32(op.x), weight(op.weight), op.eps, f32(op.out));
+        break;
       case "layerNorm":
-        return layerNorm(f32(op.x), weight(op.weight), weight(op.bias), op.eps, f32(op.out));
+        layerNorm(f32(op.x), weight(op.weight), weight(op.bias), op.eps, f32(op.out));
+        break;
       case "linear": {
         const bias = op.bias === null ? null : weight(op.bias);
-        return linear(f32(op.x), weight(op.weight), bias, rowWidth(op.x), rowWidth(op.out), f32(op.out));
+        linear(f32(op.x), weight(op.weight), bias, rowWidth(op.x), rowWidth(op.out), f32(op.out));
+        break;
       }
       case "rope":
-        return rope(f32(op.x), batch.positions, op.pairs, op.frequencies, op.magnitude, f32(op.out));
+        rope(f32(op.x), batch.positions, op.pairs, op.frequencies, op.magnitude, f32(op.out));
+        break;
       case "split":
-        return split(f32(op.x), op.outs.map(lastWidth), op.outs.map(f32));
+        split(f32(op.x), op.outs.map(lastWidth), op.outs.map(f32));
+        break;
       case "concat":
-        return concat(op.xs.map(f32), op.xs.map(lastWidth), f32(op.out));
+        concat(op.xs.map(f32), op.xs.map(lastWidth), f32(op.out));
+        break;
       case "add":
-        return add(f32(op.a), f32(op.b), f32(op.out));
+        add(f32(op.a), f32(op.b), f32(op.out));
+        break;
       case "swiglu":
-        return swiglu(f32(op.gate), f32(op.up), f32(op.out));
+        swiglu(f32(op.gate), f32(op.up), f32(op.out));
+        break;
       case "cacheWrite":
-        return cacheWrite(f32(op.x), batch, cache.field(op.layer, op.field));
+        cacheWrite(f32(op.x), batch, cache.field(op.layer, op.field));
+        break;
       case "mlaAttention": {
         const [heads, v] = shape(op.kvBValue) as [number, number];
         const { scale, keyLayout } = op;
-        return mlaAttention(
+        mlaAttention(
           f32(op.qNope),
           f32(op.qRope),
           cache.field(op.layer, "latent"),
@@ -132,29 +143,35 @@ export class ReferenceExecutable implements Executable {
           { heads, nope: lastWidth(op.qNope), v, scale, keyLayout },
           f32(op.out),
         );
+        break;
       }
       case "gqaAttention": {
         const [, heads, headDim] = op.q.shape as readonly [Dim, number, number];
         const [key, value] = [cache.field(op.layer, "key"), cache.field(op.layer, "value")];
         const { kvHeads, scale } = op;
-        return gqaAttention(f32(op.q), key, value, batch, { heads, kvHeads, headDim, scale }, f32(op.out));
+        gqaAttention(f32(op.q), key, value, batch, { heads, kvHeads, headDim, scale }, f32(op.out));
+        break;
       }
       case "indexerSelect": {
         const indexKey = cache.field(op.layer, "indexKey");
-        return indexerSelect(f32(op.q), f32(op.headWeights), indexKey, batch, op.topK, i32(op.out));
+        indexerSelect(f32(op.q), f32(op.headWeights), indexKey, batch, op.topK, i32(op.out));
+        break;
       }
       case "routeExperts": {
         const bias = op.bias === null ? null : weight(op.bias);
         const [scores, ids, weights] = [f32(op.scores), i32(op.ids), f32(op.weights)];
-        return routeExperts(f32(op.logits), bias, op.routing, rowWidth(op.logits), scores, ids, weights);
+        routeExperts(f32(op.logits), bias, op.routing, rowWidth(op.logits), scores, ids, weights);
+        break;
       }
       case "expertsFfn": {
         const [, inter, hidden] = shape(op.gate) as [number, number, number];
         const matrices = [weight(op.gate), weight(op.up), weight(op.down)] as const;
-        return expertsFfn(f32(op.x), i32(op.ids), f32(op.weights), ...matrices, { hidden, inter }, f32(op.out));
+        expertsFfn(f32(op.x), i32(op.ids), f32(op.weights), ...matrices, { hidden, inter }, f32(op.out));
+        break;
       }
       case "gatherRows":
-        return gatherRows(f32(op.x), batch.logitRows, rowWidth(op.x), f32(op.out));
+        gatherRows(f32(op.x), batch.logitRows, rowWidth(op.x), f32(op.out));
+        break;
     }
   }
 }

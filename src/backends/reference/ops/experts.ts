@@ -21,7 +21,8 @@ export function routeExperts(
 ): void {
   const { topK } = routing;
   for (let t = 0; t * experts < logits.length; t++) {
-    const row = routing.scoring === "sigmoid" ? sigmoid(logits, t * experts, experts) : softmax(logits, t * experts, experts);
+    const row =
+      routing.scoring === "sigmoid" ? sigmoid(logits, t * experts, experts) : softmax(logits, t * experts, experts);
     scores.set(row, t * experts);
     const choice = bias ? row.map((score, e) => score + bias[e]!) : row.slice();
     if (routing.groups) excludeGroups(choice, routing.groups);

@@ -1,0 +1,26 @@
+import type { Command } from "./command.ts";
+import { chat } from "./commands/chat.ts";
+import { detokenize } from "./commands/detokenize.ts";
+import { generate } from "./commands/generate.ts";
+import { inspect } from "./commands/inspect.ts";
+import { logits } from "./commands/logits.ts";
+import { perplexity } from "./commands/perplexity.ts";
+import { render } from "./commands/render.ts";
+import { serve } from "./commands/serve.ts";
+import { tokenize } from "./commands/tokenize.ts";
+
+/** In the order of the help. */
+export const commands: readonly Command[] = [
+  serve,
+  chat,
+  generate,
+  inspect,
+  tokenize,
+  detokenize,
+  render,
+  logits,
+  perplexity,
+];
+
+/** Runs where no command is named. */
+export const DEFAULT_COMMAND = "serve";
