@@ -39,11 +39,12 @@ export async function openCheckpoint(folder: ByteFolder, ggufName?: string): Pro
 async function openHf(folder: ByteFolder): Promise<Checkpoint> {
   const json = await readJson(folder, "config.json");
   const described = configFromHf(json, "config.json");
+  const fp8Block = fp8BlockSize(json, "config.json");
   const file = await openSafetensors(folder);
   // Fine-tunes often drop the MTP layers and leave the number in config.json: the weights decide.
   const mtpMissing = !new HfWeights(file, described, null).has(described.numHiddenLayers, "ehProj");
   const config = mtpMissing ? { ...described, numNextnPredictLayers: 0 } : described;
-  const weights = new HfWeights(file, config, fp8BlockSize(json, "config.json"));
+  const weights = new HfWeights(file, config, fp8Block);
   const dropped = described.numNextnPredictLayers - config.numNextnPredictLayers;
   const notes = dropped > 0 ? [`config.json names ${dropped} MTP layer(s), which the file does not have`] : [];
   return { config, weights, file, gguf: null, notes, close: () => file.close() };

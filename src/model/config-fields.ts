@@ -24,6 +24,11 @@ export class ConfigFields {
     return Object.hasOwn(this.#fields, field) && this.#fields[field] !== null;
   }
 
+  /** Present, and null: switched off on purpose. */
+  isNull(field: string): boolean {
+    return Object.hasOwn(this.#fields, field) && this.#fields[field] === null;
+  }
+
   /** A positive integer. */
   size(field: string): number {
     return this.#integer(field, 1);

@@ -45,13 +45,15 @@ export function configFromHf(json: unknown, file: string): ModelConfig {
   if (!isMla) {
     const attention = gqaConfig(fields, modelType, head.hiddenSize);
     const rope = ropeConfig(fields, attention.headDim, "half");
-    return checkConfig({ ...head, rope, attention, moe: null, numNextnPredictLayers: 0 }, NAMES);
+    const names = { ...NAMES, ropeDim: "head_dim" };
+    return checkConfig({ ...head, rope, attention, moe: null, numNextnPredictLayers: 0 }, names);
   }
   fields.refuse("attention_bias", false);
   const interleaved = fields.optionalBool("rope_interleave") ?? true;
   const rope = ropeConfig(fields, fields.size("qk_rope_head_dim"), interleaved ? "adjacent" : "half");
   const attention = mlaConfig(fields, modelType, rope);
-  const moe = fields.has("n_routed_experts") ? moeConfig(fields, modelType) : null;
+  // null means none; a config without these fields leaves open what the network is.
+  const moe = fields.isNull("n_routed_experts") ? null : moeConfig(fields, modelType);
   const numNextnPredictLayers = fields.has("num_nextn_predict_layers") ? fields.count("num_nextn_predict_layers") : 0;
   return checkConfig({ ...head, rope, attention, moe, numNextnPredictLayers }, NAMES);
 }
@@ -97,7 +99,7 @@ function mlaConfig(fields: ConfigFields, modelType: string, rope: RopeConfig): M
   return {
     kind: "mla",
     numHeads: fields.size("num_attention_heads"),
-    qLoraRank: fields.optionalSize("q_lora_rank"),
+    qLoraRank: fields.isNull("q_lora_rank") ? null : fields.size("q_lora_rank"),
     kvLoraRank: fields.size("kv_lora_rank"),
     qkNopeHeadDim,
     qkRopeHeadDim: rope.dim,
@@ -157,7 +159,7 @@ function moeConfig(fields: ConfigFields, modelType: string): MoeConfig {
   };
   return {
     numRoutedExperts: fields.size("n_routed_experts"),
-    numSharedExperts: fields.has("n_shared_experts") ? fields.count("n_shared_experts") : 0,
+    numSharedExperts: fields.isNull("n_shared_experts") ? 0 : fields.count("n_shared_experts"),
     intermediateSize: fields.size("moe_intermediate_size"),
     firstKDenseReplace: fields.count("first_k_dense_replace"),
     routing,

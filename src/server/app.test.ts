@@ -421,6 +421,8 @@ test("other origins are let in only when configured", async () => {
   const allowed = await preflight(["https://app.example"]);
   expect(allowed.headers.get("access-control-allow-origin")).toBe("https://app.example");
   expect(allowed.headers.get("access-control-allow-headers")).toBe("content-type");
+  const wrong = await post(CHAT, {}, { cors: ["https://app.example"] }, { headers: { origin: "https://app.example" } });
+  expect([wrong.status, wrong.headers.get("access-control-allow-origin")]).toEqual([415, "https://app.example"]);
   expect((await preflight("*")).headers.get("access-control-allow-origin")).toBe("*");
 });
 

@@ -33,7 +33,7 @@ export function toChatInput(body: ChatRequest): ChatInput {
   return {
     messages: body.messages.map(toTemplateMessage),
     tools: usesTools(body) ? body.tools!.map(toTemplateTool) : null,
-    thinking: wantsThinking(body) ?? false,
+    thinking: wantsThinking(body),
   };
 }
 

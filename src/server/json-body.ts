@@ -42,7 +42,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
     const { done, value } = await reader.read();
     if (done) break;
     length += value.length;
-    if (false) {
+    if (length > maxBytes) {
       await reader.cancel();
       throw tooLarge(maxBytes);
     }

@@ -26,12 +26,17 @@ export function booleanOf(value: unknown, field: string, fallback: boolean): boo
   return typeof value === "boolean" ? value : wrong(value, field, "true or false");
 }
 
+export function isTokenId(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < MAX_TOKENS;
+}
+
 export function tokenIdOf(value: unknown, field: string): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value < MAX_TOKENS) return value;
-  return wrong(value, field, `a token id from 0 to ${MAX_TOKENS - 1}`);
+  return isTokenId(value) ? value : wrong(value, field, `a token id from 0 to ${MAX_TOKENS - 1}`);
 }
 
 function wrong(value: unknown, field: string, want: string): never {
-  const text = JSON.stringify(value) ?? String(value);
+  // Not the text of objects: they can be as large and as deep as the file.
+  const got = typeof value === "object" && value !== null ? (Array.isArray(value) ? "an array" : "an object") : value;
+  const text = got === value ? (JSON.stringify(value) ?? String(value)) : String(got);
   throw new ConfigError(field, `want ${want}, got ${text.length > 60 ? `${text.slice(0, 60)}...` : text}`);
 }

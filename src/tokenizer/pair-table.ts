@@ -32,8 +32,12 @@ export class PairTable {
   add(left: number, right: number, rank: number, merged: number): void {
     if ((this.#count + 1) * 2 > this.#mask + 1) this.#grow();
     const at = this.#slot(left, right);
-    if (this.#slots[at] !== -1) return;
-    this.#slots.set([left, right, rank, merged], at);
+    const slots = this.#slots;
+    if (slots[at] !== -1) return;
+    slots[at] = left;
+    slots[at + 1] = right;
+    slots[at + 2] = rank;
+    slots[at + 3] = merged;
     this.#count++;
   }
 

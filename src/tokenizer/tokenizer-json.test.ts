@@ -141,6 +141,22 @@ describe("specFromTokenizerJson", () => {
       /pre_tokenizer\.behavior/,
     ],
   ];
+  it("refuses sequences nested without end", () => {
+    for (const [field, list] of [
+      ["pre_tokenizer", "pretokenizers"],
+      ["normalizer", "normalizers"],
+    ] as const) {
+      let step: Json = { type: "NFC" };
+      for (let i = 0; i < 20_000; i++) step = { type: "Sequence", [list]: [step] };
+      expect(() => specFromTokenizerJson(valid((json) => Object.assign(json, { [field]: step })))).toThrow(
+        /nested more than 8 deep/,
+      );
+      expect(() => specFromTokenizerJson(valid((json) => Object.assign(json.model, { merges: step })))).toThrow(
+        /got an object/,
+      );
+    }
+  });
+
   for (const [what, change, message] of refused)
     it(`refuses ${what}, naming the field`, () => {
       expect(() => specFromTokenizerJson(valid(change))).toThrow(ConfigError);

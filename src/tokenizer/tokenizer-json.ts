@@ -1,7 +1,20 @@
 import { ConfigError } from "../errors.ts";
-import { arrayOf, booleanOf, type JsonObject, MAX_TOKENS, objectOf, stringOf, tokenIdOf } from "./json-fields.ts";
+import {
+  arrayOf,
+  booleanOf,
+  isTokenId,
+  type JsonObject,
+  MAX_TOKENS,
+  objectOf,
+  stringOf,
+  tokenIdOf,
+} from "./json-fields.ts";
 import type { AddedToken, Merges, NormalizerStep, Pattern, SplitBehavior, SplitStep, TokenizerSpec } from "./spec.ts";
 import { GPT2_SPLIT, isolated } from "./split-patterns.ts";
+
+/** Limits of nested and long Sequence steps; released files have one level and up to seven steps. */
+const MAX_DEPTH = 8;
+const MAX_STEPS = 32;
 
 /** What tokenizer.json leaves to tokenizer_config.json. */
 export interface TokenizerJsonOptions {
@@ -66,7 +79,11 @@ function readVocabulary(vocabulary: JsonObject, added: readonly AddedToken[], fi
   const entries = Object.entries(vocabulary);
   if (entries.length > MAX_TOKENS) throw new ConfigError(field, `${entries.length} tokens; the limit is ${MAX_TOKENS}`);
   let size = 0;
-  for (const [token, id] of entries) size = Math.max(size, tokenIdOf(id, `${field}[${JSON.stringify(token)}]`) + 1);
+  for (const [token, id] of entries) {
+    if (!isTokenId(id))
+      tokenIdOf(id, `${field}[${JSON.stringify(token)}]`); // throws; the name is only made when it does
+    else if (id >= size) size = id + 1;
+  }
   const tokens = new Array<string | null>(size).fill(null);
   for (const [token, id] of entries) {
     const other = tokens[id as number];
@@ -139,13 +156,13 @@ interface Steps<T> {
   byteLevel: boolean;
 }
 
-function readNormalizer(value: unknown, field: string): Steps<NormalizerStep> {
+function readNormalizer(value: unknown, field: string, depth = 0): Steps<NormalizerStep> {
   if (value === undefined || value === null) return { steps: [], byteLevel: false };
   const step = objectOf(value, field);
   const type = stringOf(step.type, `${field}.type`);
   switch (type) {
     case "Sequence":
-      return sequence(arrayOf(step.normalizers, `${field}.normalizers`), `${field}.normalizers`, readNormalizer);
+      return sequence(step.normalizers, `${field}.normalizers`, depth, readNormalizer);
     case "NFC":
     case "NFD":
     case "NFKC":
@@ -163,17 +180,13 @@ function readNormalizer(value: unknown, field: string): Steps<NormalizerStep> {
   }
 }
 
-function readPreTokenizer(value: unknown, field: string): Steps<SplitStep> {
+function readPreTokenizer(value: unknown, field: string, depth = 0): Steps<SplitStep> {
   if (value === undefined || value === null) return { steps: [], byteLevel: false };
   const step = objectOf(value, field);
   const type = stringOf(step.type, `${field}.type`);
   switch (type) {
     case "Sequence":
-      return sequence(
-        arrayOf(step.pretokenizers, `${field}.pretokenizers`),
-        `${field}.pretokenizers`,
-        readPreTokenizer,
-      );
+      return sequence(step.pretokenizers, `${field}.pretokenizers`, depth, readPreTokenizer);
     case "Split":
       return {
         steps: [
@@ -224,13 +237,17 @@ function readPreTokenizer(value: unknown, field: string): Steps<SplitStep> {
 }
 
 function sequence<T>(
-  parts: readonly unknown[],
+  value: unknown,
   field: string,
-  read: (value: unknown, field: string) => Steps<T>,
+  depth: number,
+  read: (value: unknown, field: string, depth: number) => Steps<T>,
 ): Steps<T> {
+  const parts = arrayOf(value, field);
+  if (depth >= MAX_DEPTH || parts.length > MAX_STEPS)
+    throw new ConfigError(field, `more than ${MAX_STEPS} steps or nested more than ${MAX_DEPTH} deep`);
   const all: Steps<T> = { steps: [], byteLevel: false };
   for (const [i, part] of parts.entries()) {
-    const { steps, byteLevel } = read(part, `${field}[${i}]`);
+    const { steps, byteLevel } = read(part, `${field}[${i}]`, depth + 1);
     all.steps.push(...steps);
     all.byteLevel ||= byteLevel;
   }

@@ -36,8 +36,8 @@ export class Tokenizer {
   readonly addBos: boolean;
   readonly addedTokens: readonly AddedToken[];
 
-  /** By id: the bytes a token stands for; undefined where there is no token. */
-  readonly #bytes: (Uint8Array | undefined)[];
+  /** By id, as in the spec. */
+  readonly #tokens: readonly (string | null)[];
   readonly #addedById: Map<number, AddedToken>;
   readonly #idOfAdded: Map<string, number>;
   readonly #raw: AddedTokenMatcher;
@@ -61,10 +61,8 @@ export class Tokenizer {
     );
     this.#addedById = new Map(spec.addedTokens.map((t) => [t.id, t]));
     this.#idOfAdded = new Map(spec.addedTokens.map((t) => [t.content, t.id]));
-    const utf8 = new TextEncoder();
-    this.#bytes = spec.tokens.map((token) => (token === null ? undefined : (unspell(token) ?? utf8.encode(token))));
-    for (const token of spec.addedTokens) this.#bytes[token.id] = utf8.encode(token.content);
-    this.size = this.#bytes.length;
+    this.#tokens = spec.tokens;
+    this.size = spec.addedTokens.reduce((size, token) => Math.max(size, token.id + 1), spec.tokens.length);
   }
 
   /**
@@ -149,12 +147,16 @@ export class Tokenizer {
   }
 
   /**
-   * The bytes one token stands for (do not change them); null for an id without a token.
+   * The bytes one token stands for; null for an id without a token.
    * @throws TextError for a value that is not a token id at all (negative, fractional)
    */
   tokenBytes(id: number): Uint8Array | null {
     if (!Number.isSafeInteger(id) || id < 0) throw new TextError(`${id} is not a token id: want an integer >= 0`);
-    return this.#bytes[id] ?? null;
+    const added = this.#addedById.get(id);
+    if (added !== undefined) return new TextEncoder().encode(added.content);
+    const token = this.#tokens[id] ?? null;
+    // A few vocabularies hold ordinary tokens that are not spelled in the byte alphabet: they stand for themselves.
+    return token === null ? null : (unspell(token) ?? new TextEncoder().encode(token));
   }
 
   /** The id of an added token (by its text) or of an ordinary one (by its spelling in the vocabulary); else null. */
