@@ -7,6 +7,8 @@ export default defineConfig({
     reporters: ["./test/reporter.ts"],
     // Processes, not threads: a crash or a leak in native code stays in one test file.
     pool: "forks",
+    // Threads that the code under test starts are TypeScript too.
+    execArgv: ["--import", new URL("test/typescript-loader.mjs", import.meta.url).href],
     maxWorkers: Math.min(availableParallelism(), 8),
     // Wide, since a shared or slow machine is not a fault; a hang still ends.
     testTimeout: 60_000,
