@@ -15,8 +15,15 @@ describe("rotary frequencies", () => {
     expect(got.magnitude).toBe(scaling?.type === "yarn" ? 3 : 1);
   });
 
-  it("stay whole numbers of turns where YaRN keeps a pair, and slow down by the factor where it does not", () => {
-    const yarn = { type: "yarn", factor: 40, originalMaxPositionEmbeddings: 4096, betaFast: 32, betaSlow: 1, magnitude: 1 };
+  it("of the fastest pair stay as they are under YaRN, those of the slowest are divided by the factor", () => {
+    const yarn = {
+      type: "yarn",
+      factor: 40,
+      originalMaxPositionEmbeddings: 4096,
+      betaFast: 32,
+      betaSlow: 1,
+      magnitude: 1,
+    };
     const plain = rotation({ theta: 10000, dim: 64, pairs: "adjacent", scaling: null });
     const scaled = rotation({ theta: 10000, dim: 64, pairs: "adjacent", scaling: yarn as RopeScaling });
     expect(scaled.frequencies[0]).toBe(plain.frequencies[0]);

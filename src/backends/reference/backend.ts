@@ -57,6 +57,8 @@ class ReferenceBackend implements Backend {
   async compile(program: Program, options: CompileOptions): Promise<Executable> {
     this.#use();
     if (options.numerics !== "exact") throw new UnsupportedOpError("reference", `${options.numerics} numerics`);
+    const { ops } = this.describe();
+    for (const { kind } of program.ops) if (!ops.has(kind)) throw new UnsupportedOpError("reference", `op ${kind}`);
     return this.#own(new ReferenceExecutable(program, options, this.#queue));
   }
 

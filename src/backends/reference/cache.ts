@@ -1,3 +1,4 @@
+import { BackendUnavailableError } from "../../errors.ts";
 import type { CacheHandle } from "../../tensor/backend.ts";
 import type { CacheFieldName, CacheLayout } from "../../tensor/program.ts";
 
@@ -27,7 +28,7 @@ export class ReferenceCache implements CacheHandle {
 
   field(layer: number, name: CacheFieldName): CacheRows {
     const rows = this.#layers[layer]?.get(name);
-    if (!rows) throw new Error("the cache is closed");
+    if (!rows) throw new BackendUnavailableError("reference", "the cache is closed");
     return rows;
   }
 

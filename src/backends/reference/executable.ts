@@ -39,8 +39,10 @@ export class ReferenceExecutable implements Executable {
     this.#plan = planArena(program, options);
     this.#arena = new ArrayBuffer(this.#plan.bytes);
     this.scratchBytes = this.#plan.bytes;
-    const embedding = program.ops.find((op) => op.kind === "embed");
-    this.#vocabSize = embedding ? program.weights.get(embedding.table)!.source.shape[0]! : null;
+    const tables = program.ops.flatMap((op) =>
+      op.kind === "embed" ? [program.weights.get(op.table)!.source.shape[0]!] : [],
+    );
+    this.#vocabSize = tables.length > 0 ? Math.min(...tables) : null;
   }
 
   async run(batch: Batch, inputs: Readonly<Record<string, DeviceBuffer | Float32Array>> = {}): Promise<Outputs> {
