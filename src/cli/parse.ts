@@ -83,7 +83,7 @@ function addCommand(program: Parser, command: Command): Parser {
 }
 
 function usageError(error: CommanderError, command: string | undefined, commands: readonly Command[]): UsageError {
-  const [problem, hint] = error.message.replace(/^error: /, "").split("\n");
+  const [problem, hint] = error.message.replace(/^error: |\.$/g, "").split("\n");
   const known = commands.some(({ name }) => name === command);
   const suggestion = hint === undefined ? "" : ` ${hint.replace("(Did", "(did")}`;
   return new UsageError(`${problem}${suggestion}; see deepts ${known ? `${command} ` : ""}--help`);

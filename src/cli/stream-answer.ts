@@ -1,5 +1,5 @@
 import type { EndEvent, GenerationRequest, ServedModel } from "../engine/generation.ts";
-import { ReasoningSplitter } from "../engine/reasoning.ts";
+import { type ReasoningEvent, ReasoningSplitter } from "../engine/reasoning.ts";
 
 /** Where the text of an answer goes as it comes. */
 export interface AnswerSinks {
@@ -7,7 +7,25 @@ export interface AnswerSinks {
   reasoning(text: string): Promise<void>;
 }
 
+/** Puts an empty line between the reasoning and the answer, where the reasoning goes. */
+export function separateReasoning(sinks: AnswerSinks): AnswerSinks {
+  let reasoned = false;
+  return {
+    async reasoning(text) {
+      reasoned = true;
+      await sinks.reasoning(text);
+    },
+    async content(text) {
+      if (reasoned) await sinks.reasoning("\n\n");
+      reasoned = false;
+      await sinks.content(text);
+    },
+  };
+}
+
 export interface Answer {
+  readonly content: string;
+  readonly reasoning: string;
   readonly ids: readonly number[];
   readonly end: EndEvent;
   /** Milliseconds until the first token, and from there to the end. */
@@ -28,23 +46,24 @@ export async function streamAnswer(
   signal: AbortSignal,
 ): Promise<Answer> {
   const splitter = startsInThinking === null ? null : new ReasoningSplitter({ startsInThinking });
-  const emit = async (events: ReturnType<ReasoningSplitter["push"]>) => {
-    for (const { type, text } of events) await sinks[type](text);
+  const parts = { content: "", reasoning: "" };
+  const emit = async (events: readonly ReasoningEvent[]) => {
+    for (const { type, text } of events) {
+      parts[type] += text;
+      await sinks[type](text);
+    }
   };
-  const put = async (text: string) => {
-    if (splitter !== null) await emit(splitter.push(text));
-    else if (text !== "") await sinks.content(text);
-  };
+  const plain = (text: string): ReasoningEvent[] => (text === "" ? [] : [{ type: "content", text }]);
   const ids: number[] = [];
   const start = performance.now();
   let first: number | null = null;
   for await (const event of model.generate(request, { signal })) {
     first ??= performance.now();
-    await put(event.text);
+    await emit(splitter === null ? plain(event.text) : splitter.push(event.text));
     if (event.type === "token") ids.push(event.token);
     else {
       if (splitter !== null) await emit(splitter.flush());
-      return { ids, end: event, prefillMs: first - start, decodeMs: performance.now() - first };
+      return { ...parts, ids, end: event, prefillMs: first - start, decodeMs: performance.now() - first };
     }
   }
   throw new Error("the answer had no end");

@@ -6,6 +6,7 @@ import { RUN_EXITS } from "../exit-codes.ts";
 import { LineReader } from "../line-reader.ts";
 import { withModel } from "../loading.ts";
 import { backendArg, ctxSizeArg, maxTokensArg, modelArg, samplingArgs, samplingOf } from "../shared-args.ts";
+import { separateReasoning } from "../stream-answer.ts";
 
 const HELP = "/reset forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer";
 
@@ -71,9 +72,9 @@ async function talk(
       else if (text === "/reset") conversation.reset();
       else if (text.startsWith("/")) await stderr.line(text === "/help" ? HELP : `no command ${text}: ${HELP}`);
       else if (text !== "") {
-        const separate = separated({ content: (part) => stdout.write(part), reasoning });
+        const sinks = separateReasoning({ content: (part) => stdout.write(part), reasoning });
         try {
-          const finished = await conversation.ask(text, separate, signal);
+          const finished = await conversation.ask(text, sinks, signal);
           if (!finished && lines.isTerminal) await stdout.dim(" [stopped]");
         } catch (error) {
           if (!lines.isTerminal || !(error instanceof DeepTsError)) throw error;
@@ -88,22 +89,4 @@ async function talk(
     lines.close();
   }
   signal.throwIfAborted();
-}
-
-type Sinks = Parameters<Conversation["ask"]>[1];
-
-/** Puts an empty line between the reasoning and the answer. */
-function separated(sinks: Sinks): Sinks {
-  let reasoned = false;
-  return {
-    async reasoning(text) {
-      reasoned = true;
-      await sinks.reasoning(text);
-    },
-    async content(text) {
-      if (reasoned) await sinks.reasoning("\n\n");
-      reasoned = false;
-      await sinks.content(text);
-    },
-  };
 }

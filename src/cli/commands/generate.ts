@@ -6,7 +6,7 @@ import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { readText } from "../input.ts";
 import { withModel } from "../loading.ts";
 import { backendArg, ctxSizeArg, maxTokensArg, modelArg, samplingArgs, samplingOf } from "../shared-args.ts";
-import { type Answer, streamAnswer } from "../stream-answer.ts";
+import { type Answer, separateReasoning, streamAnswer } from "../stream-answer.ts";
 
 export const generate = defineCommand({
   name: "generate",
@@ -48,23 +48,15 @@ export const generate = defineCommand({
       const { ids, startsInThinking } = await promptOf(model, prompt, args);
       const sampling = samplingOf(args);
       const request = { prompt: ids, maxTokens: args.maxTokens ?? null, sampling, stop };
-      const parts = { content: "", reasoning: "" };
-      const sinks = {
-        async content(text: string) {
-          parts.content += text;
-          if (!args.json) await stdout.write(text);
-        },
-        async reasoning(text: string) {
-          parts.reasoning += text;
-          if (!args.json) await stderr.dim(text);
-        },
-      };
+      const silent = async () => {};
+      const sinks = args.json
+        ? { content: silent, reasoning: silent }
+        : separateReasoning({ content: (text) => stdout.write(text), reasoning: (text) => stderr.dim(text) });
       try {
         const answer = await streamAnswer(engine, request, startsInThinking, sinks, signal);
-        if (args.json) await stdout.line(JSON.stringify(resultOf(engine.id, parts, answer)));
+        if (args.json) await stdout.line(JSON.stringify(resultOf(engine.id, answer)));
       } finally {
-        if (parts.reasoning !== "" && parts.content === "" && !args.json) await stderr.write("\n");
-        if (parts.content !== "" && !args.json && stdout.isTerminal) await stdout.write("\n");
+        if (stdout.isTerminal && !args.json) await stdout.write("\n");
       }
     });
   },
@@ -91,17 +83,13 @@ async function promptOf(
   return engine.renderChat({ messages: [...first, { role: "user", content: prompt }], thinking });
 }
 
-function resultOf(
-  model: string,
-  parts: { readonly content: string; readonly reasoning: string },
-  { ids, end, prefillMs, decodeMs }: Answer,
-) {
+function resultOf(model: string, { content: text, reasoning, ids, end, prefillMs, decodeMs }: Answer) {
   const { promptTokens, completionTokens, reason: finishReason, stopString } = end;
   const perSecond = (tokens: number, ms: number) => (tokens > 0 && ms > 0 ? (1000 * tokens) / ms : null);
   return {
     model,
-    text: parts.content,
-    reasoning: parts.reasoning,
+    text,
+    reasoning,
     ids,
     promptTokens,
     completionTokens,

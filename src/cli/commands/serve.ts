@@ -3,7 +3,7 @@ import { type LoadedModel, loadModel } from "../../node.ts";
 import type { RequestLog } from "../../server/app.ts";
 import { formatBytes } from "../bytes.ts";
 import { defineCommand } from "../command.ts";
-import { RUN_EXITS } from "../exit-codes.ts";
+import { SERVE_EXITS } from "../exit-codes.ts";
 import { loadShowing } from "../loading.ts";
 import type { Output } from "../output.ts";
 import { backendArg, ctxSizeArg, modelArg } from "../shared-args.ts";
@@ -57,7 +57,7 @@ export const serve = defineCommand({
       what: "for other machines",
     },
   ],
-  exits: { ...RUN_EXITS, 0: "stopped by a signal" },
+  exits: { ...SERVE_EXITS, 0: "stopped by a signal" },
   async run({ args, stdout, stderr, signal }) {
     // Not at the top: the other commands start faster without a server.
     const [{ createApp }, { listen }] = await Promise.all([
