@@ -28,9 +28,17 @@ describe("Interrupts", () => {
     io.send("SIGINT");
     io.send("SIGINT");
     expect([count, interrupts.signal.aborted]).toEqual([2, false]);
+    io.send("SIGTERM");
+    expect([count, interrupts.signal.reason]).toEqual([2, new Interrupted("SIGTERM")]);
+  });
+
+  it("end the command with SIGINT again, once nobody asks for it", () => {
+    const io = new TestIo();
+    const interrupts = new Interrupts(io);
+    interrupts.handleWith(() => {});
     interrupts.handleWith(null);
     io.send("SIGINT");
-    expect([count, interrupts.signal.reason]).toEqual([2, new Interrupted("SIGINT")]);
+    expect(interrupts.signal.reason).toEqual(new Interrupted("SIGINT"));
   });
 
   it("leave nothing behind when closed", () => {

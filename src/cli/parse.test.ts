@@ -72,6 +72,7 @@ describe("a command line", () => {
   it.each([
     [["bkae"], "unknown command 'bkae' (did you mean bake?); see deepts --help"],
     [["--minuts", "3"], "unknown option '--minuts' (did you mean --minutes?); see deepts bake --help"],
+    [["help", "bkae"], "no help for an unknown command; see deepts --help"],
     [["eat"], "missing required argument 'WHAT'; see deepts eat --help"],
     [["eat", "cake"], "--fork is required: of silver"],
     [["bake", "a", "b"], "too many arguments for 'bake'. Expected 1 argument but got 2; see deepts bake --help"],

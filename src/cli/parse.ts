@@ -83,7 +83,9 @@ function addCommand(program: Parser, command: Command): Parser {
 }
 
 function usageError(error: CommanderError, command: string | undefined, commands: readonly Command[]): UsageError {
-  const [problem, hint] = error.message.replace(/^error: |\.$/g, "").split("\n");
+  // `help` of an unknown command has no message of its own.
+  const message = error.code === "commander.help" ? "no help for an unknown command" : error.message;
+  const [problem, hint] = message.replace(/^error: |\.$/g, "").split("\n");
   const known = commands.some(({ name }) => name === command);
   const suggestion = hint === undefined ? "" : ` ${hint.replace("(Did", "(did")}`;
   return new UsageError(`${problem}${suggestion}; see deepts ${known ? `${command} ` : ""}--help`);

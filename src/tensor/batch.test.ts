@@ -80,6 +80,21 @@ describe("a batch", () => {
       message: "row 3: sequence -1 has no block table",
     },
     {
+      what: "a sequence that goes back",
+      change: { positions: Int32Array.of(6, 7, 7, 8) },
+      message: "does not come after the one before it in its sequence",
+    },
+    {
+      what: "a kind of row that is none",
+      change: { kinds: Uint8Array.of(0, 1, 2, 0) },
+      message: "row 2: 2 is no kind",
+    },
+    {
+      what: "logit rows out of order",
+      change: { logitRows: Int32Array.of(2, 1) },
+      message: "logit row 1 comes after 2",
+    },
+    {
       what: "a position outside its sequence's pages",
       change: { positions: Int32Array.of(6, 7, 8, 8) },
       message: "row 3: position 8 is outside the 1 pages of its sequence",

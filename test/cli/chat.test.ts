@@ -98,7 +98,7 @@ describe("deepts chat in a terminal", () => {
     chat.child.stdin.write("never sent");
     await chat.until(/never sent/);
     chat.child.stdin.write("\x03/help\r");
-    await chat.until(/\/help[\r\n]+\/reset forgets .*\n[^\n]*> /);
+    await chat.until(/\/help[\r\n]+\/reset forgets [^\n]*\n[^\n]*> /);
     chat.child.stdin.write("\x03");
     const { code, stdout } = await chat.ended;
     expect(code).toBe(0);

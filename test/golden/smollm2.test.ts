@@ -17,11 +17,11 @@ import { argmax, median, rows } from "./measure.ts";
 import { greedyTokens, logitsInChunks } from "./steps.ts";
 
 /**
- * llama.cpp rounds activations to 8 bits, which moves the probability of a token by up to 0.11 and half of them by less
- * than 0.004; a wrong eps, rope or tokenizer moves most by more than 0.1.
+ * llama.cpp rounds activations to 8 bits, which moves the probability of a token by up to 0.11 here and of half of them
+ * by less than 0.003. Too coarse for a wrong eps, which the other goldens find; wrong pairs in rope are far outside.
  */
 const TOLERANCE = 0.15;
-const MEDIAN_TOLERANCE = 0.01;
+const MEDIAN_TOLERANCE = 0.006;
 
 const file = smollm2File();
 const present = existsSync(file);

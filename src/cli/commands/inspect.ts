@@ -16,7 +16,11 @@ export const inspect = defineCommand({
   description:
     "Reads headers only, so it is quick for any size. Shows hyperparameters (the names of config.json, camelCased),\n" +
     "parameters, types, memory for weights, cache and scratch, and every tensor.",
-  operands: { model: { help: ".gguf file (of a split one the first) or directory; default the embedded model" } },
+  operands: {
+    model: {
+      help: ".gguf file (of a split one the first) or directory; default the embedded model (env DEEPTS_MODEL)",
+    },
+  },
   args: {
     json: { type: "flag", help: "print one JSON object" },
   },

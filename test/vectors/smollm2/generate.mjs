@@ -27,7 +27,9 @@ const context = await model.createContext({ contextSize: 256, flashAttention: fa
 async function read(tokens, positions) {
   const sequence = context.getSequence();
   const next = { generateNext: { probabilities: true, options: { temperature: 0 } } };
-  const steps = await sequence.controlledEvaluate(tokens.map((token, i) => (positions.includes(i) ? [token, next] : token)));
+  const steps = await sequence.controlledEvaluate(
+    tokens.map((token, i) => (positions.includes(i) ? [token, next] : token)),
+  );
   await sequence.dispose();
   return positions.map((i) => [...steps[i].next.probabilities].sort((a, b) => b[1] - a[1]));
 }
