@@ -21,4 +21,4 @@ check() { # name, flags
 }
 fixtures=("$@")
 check plain -O2
-check sanitized -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+check sanitized -O1 -g1 -DDTS_ROLLED -fsanitize=address,undefined -fno-sanitize-recover=all
