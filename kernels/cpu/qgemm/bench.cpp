@@ -1,13 +1,13 @@
 // Speed of the products beside what the machine can do, both measured in the same run; minima over repeats.
 //
-//   bench [TABLE] [TYPE] [seconds a case]       default: the best table of this CPU, all types, 1
+//   bench [TABLE] [TYPE] [seconds a case] [threads]      default: the best table of this CPU, all types, 1, both 1 and 2
 //
 // GB/s: packed bytes read a second, over so many copies that no cache holds them. GOP/s: 2 · rows · cols · n a second.
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,31 +24,36 @@
 namespace {
 
 using namespace dts::qgemm;
-using Clock = std::chrono::steady_clock;
-
 constexpr size_t kStreamBytes = size_t{600} << 20;
 
-// Smallest time of work(thread) on all threads together.
+// CPU time of this thread: other processes that take the CPU in between do not count.
+double cpu_seconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+// Smallest time of work(thread) on all threads together: the time of the slowest of them.
 double seconds(unsigned threads, double budget, const std::function<void(unsigned)>& work) {
   double best = 1e9, spent = 0;
   for (int repeat = 0; repeat < 3 || spent < budget; ++repeat) {
     std::atomic<unsigned> waiting{threads};
-    std::vector<double> began(threads), ended(threads);
+    std::vector<double> took(threads);
     auto body = [&](unsigned t) {
       --waiting;
       while (waiting.load() != 0) {
       }
-      began[t] = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+      const double began = cpu_seconds();
       work(t);
-      ended[t] = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+      took[t] = cpu_seconds() - began;
     };
     std::vector<std::thread> others;
     for (unsigned t = 1; t < threads; ++t) others.emplace_back(body, t);
     body(0);
     for (std::thread& other : others) other.join();
-    const double took = *std::max_element(ended.begin(), ended.end()) - *std::min_element(began.begin(), began.end());
-    best = std::min(best, took);
-    spent += took;
+    const double slowest = *std::max_element(took.begin(), took.end());
+    best = std::min(best, slowest);
+    spent += slowest;
   }
   return best;
 }
@@ -85,7 +90,9 @@ __attribute__((target("avx512f,avx512vnni"))) uint64_t dot_all(size_t rounds) {
     for (int i = 0; i < 16; ++i) acc[i] = _mm512_dpbusd_epi32(acc[i], x, y);
   }
   for (int i = 1; i < 16; ++i) acc[0] = _mm512_xor_si512(acc[0], acc[i]);
-  return static_cast<uint64_t>(_mm512_reduce_add_epi32(acc[0]));
+  alignas(64) uint64_t words[8];
+  _mm512_store_si512(words, acc[0]);
+  return words[0];
 }
 #else
 uint64_t read_all(const uint8_t* p, size_t bytes) {
@@ -150,13 +157,14 @@ int main(int argc, char** argv) {
     if (argc > 1 && *argv[1] ? std::strcmp(argv[1], t->name) == 0 : runnable(*t)) table = t;
   if (table == nullptr || !runnable(*table)) return std::fprintf(stderr, "no such table on this CPU\n"), 1;
   const double budget = argc > 3 ? std::atof(argv[3]) : 1;
+  const unsigned from = argc > 4 ? static_cast<unsigned>(std::atoi(argv[4])) : 1, to = argc > 4 ? from : 2;
 
   Buffer<uint8_t> stream(kStreamBytes + 4096);
   std::memset(stream.data, 1, kStreamBytes + 4096);
   std::printf("%s\n", table->name);
   for (const Named& named : kTypes) {
     if (argc > 2 && *argv[2] && std::strcmp(argv[2], named.name) != 0) continue;
-    for (unsigned threads = 1; threads <= 2; ++threads) {
+    for (unsigned threads = from; threads <= to; ++threads) {
       const double bandwidth = read_bandwidth(threads, budget, stream.data), peak = dot_peak(threads, budget, *table);
       std::printf("%s, %u thread%s: read %.1f GB/s, dot peak %.0f GOP/s\n", named.name, threads, threads == 1 ? "" : "s", bandwidth, peak);
       for (const Shape shape : kShapes) {

@@ -15,6 +15,9 @@
 #define DTS_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+// DTS_OPAQUE(v): the compiler takes v for unknown from here on, so that it forms no induction variables from it.
+#define DTS_OPAQUE(v) __asm__("" : "+r"(v))
+
 // DTS_REGION(features) ... DTS_REGION_END: functions in between are compiled for these instruction sets.
 #ifdef __clang__
 #define DTS_REGION(features) DTS_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))

@@ -7,14 +7,12 @@
 // start(x) is where the int32 dot product begins, that is -offset · Σ x.q.
 namespace dts::qgemm::DTS_TARGET {
 
-// How far ahead of the loads weights are fetched into the cache when every weight is used once or twice only.
+// How far ahead of their loads weights are fetched into the cache.
 inline constexpr size_t kPrefetchBytes = 2048;
 
-template <bool kStream, size_t kBytes>
+template <size_t kBytes>
 DTS_INLINE void prefetch(const uint8_t* p) {
-  if constexpr (kStream) {
-    DTS_UNROLL for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(p + kPrefetchBytes + i);
-  }
+  DTS_UNROLL for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(p + kPrefetchBytes + i);
 }
 
 DTS_INLINE void nibbles_of_block(const uint8_t* p, U8 (&codes)[8]) {
@@ -64,14 +62,14 @@ struct Format;
 template <class Derived, Type kType>
 struct PairedFormat {
   static constexpr bool kHalves = false, kMinimum = false;
-  template <bool kStream, class Body>
+  template <class Body>
   DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
     constexpr Geometry g = geometry(kType);
     constexpr size_t kBytes = (g.odd_unit_bytes - 4) * kLanes;
     for (size_t b = 0; b < blocks; ++b) {
       const uint8_t* unit = p + b / 2 * g.unit_bytes * kLanes;
       const uint8_t* planes = unit + 4 * kLanes + b % 2 * kBytes;
-      prefetch<kStream, kBytes>(planes);
+      prefetch<kBytes>(planes);
       U8 codes[8];
       Derived::load(planes, codes);
       body(b, codes, F32::halves(unit + b % 2 * 2 * kLanes), F32::zero());
@@ -121,11 +119,11 @@ struct MinimumFormat {
   static constexpr bool kHalves = false, kMinimum = true;
   static constexpr int kMaxCode = kFifthBits ? 31 : 15;
   DTS_INLINE static int32_t start(const QBlock&) { return 0; }
-  template <bool kStream, class Body>
+  template <class Body>
   DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
     constexpr size_t kBytes = (kFifthBits ? 24 : 20) * kLanes;
     for (size_t b = 0; b < blocks; ++b, p += kBytes) {
-      prefetch<kStream, kBytes>(p);
+      prefetch<kBytes>(p);
       U8 codes[8];
       if constexpr (kFifthBits) {
         nibbles_of_block(p + 8 * kLanes, codes);
@@ -162,17 +160,17 @@ struct SuperFormat {
     minimum[7] = dmin * F32::of(w0.bits(30, 3) | w1.bits(28, 12) | w2.bits(26, 48));
   }
 
-  template <bool kStream, class Body>
+  template <class Body>
   DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
     constexpr size_t kHigh = (kFifthBits ? 8 : 0) * kLanes;
     constexpr size_t kGroup = kHigh + 32 * kLanes;
     for (size_t b = 0; b < blocks; b += 8) {
-      prefetch<kStream, 16 * kLanes>(p);
+      prefetch<16 * kLanes>(p);
       F32 scale[8], minimum[8];
       scales(p, scale, minimum);
       p += 16 * kLanes;
       for (size_t s = 0; s < 8; s += 2, p += kGroup) {
-        prefetch<kStream, kGroup>(p);
+        prefetch<kGroup>(p);
         U8 codes[8];
         nibbles_of_pair<false>(p + kHigh, codes);
         if constexpr (kFifthBits) add_fifth_bits(p, codes, Eight{});
@@ -194,7 +192,7 @@ template <>
 struct Format<Type::Q6_K> {
   static constexpr bool kHalves = true, kMinimum = false;
   static constexpr int kMaxCode = 63;
-  template <bool kStream, class Body>
+  template <class Body>
   DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
     constexpr size_t kGroup = 48 * kLanes, kBlock = 208 * kLanes;
     for (size_t b = 0; b < blocks; b += 8) {
@@ -202,9 +200,9 @@ struct Format<Type::Q6_K> {
       const uint8_t* scales = unit + 4 * kLanes + b / 8 % 2 * kBlock;
       const uint8_t* planes = scales + 16 * kLanes;
       const F32 d = F32::halves(unit + b / 8 % 2 * 2 * kLanes);
-      prefetch<kStream, 16 * kLanes>(scales);
+      prefetch<16 * kLanes>(scales);
       for (size_t s = 0; s < 8; s += 2, planes += kGroup, scales += 4 * kLanes) {
-        prefetch<kStream, kGroup>(planes);
+        prefetch<kGroup>(planes);
         U8 codes[8];
         nibbles_of_pair<false>(planes + 16 * kLanes, codes);
         add_upper_bits(planes, codes, Eight{});
@@ -222,10 +220,10 @@ struct Format<Type::IQ4_XS> {
   static constexpr bool kHalves = false, kMinimum = false;
   static constexpr int kMaxCode = 255;
   DTS_INLINE static int32_t start(const QBlock& x) { return start_of_bytes(x); }
-  template <bool kStream, class Body>
+  template <class Body>
   DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
     for (size_t b = 0; b < blocks; b += 8) {
-      prefetch<kStream, 8 * kLanes>(p);
+      prefetch<8 * kLanes>(p);
       const F32 d = F32::halves(p);
       const I32 upper = I32::halves(p + 2 * kLanes), lower = I32::load(p + 4 * kLanes);
       p += 8 * kLanes;
@@ -235,7 +233,7 @@ struct Format<Type::IQ4_XS> {
         scale[s] = d * F32::of(bits + I32::splat(-32));
       }
       for (size_t s = 0; s < 8; ++s, p += 16 * kLanes) {
-        prefetch<kStream, 16 * kLanes>(p);
+        prefetch<16 * kLanes>(p);
         U8 codes[8];
         nibbles_of_block(p, codes);
         look_up(codes);

@@ -1,6 +1,10 @@
 // The products: register tiles of one panel (kLanes weight rows) by up to kMaxRows activation rows.
 namespace dts::qgemm::DTS_TARGET {
 
+DTS_INLINE const QBlock* at(const QBlock* row, size_t offset) {
+  return reinterpret_cast<const QBlock*>(reinterpret_cast<const char*>(row) + offset);
+}
+
 // out[i * ldo + r] for the kLanes rows r of a panel and the N activation rows x[i].
 template <Type kType, size_t N>
 void tile(const uint8_t* panel, size_t blocks, const QBlock* const* x, float* out, size_t ldo) {
@@ -8,11 +12,13 @@ void tile(const uint8_t* panel, size_t blocks, const QBlock* const* x, float* ou
   constexpr size_t kSide = N < kChains ? N : kChains;
   F32 acc[N];
   DTS_UNROLL for (size_t i = 0; i < N; ++i) acc[i] = F32::zero();
-  Fmt::template walk<(N <= 4)>(panel, blocks, [&](size_t b, const U8(&codes)[8], F32 scale, F32 second) DTS_INLINE_LAMBDA {
+  Fmt::walk(panel, blocks, [&](size_t b, const U8(&codes)[8], F32 scale, F32 second) DTS_INLINE_LAMBDA {
+    size_t offset = b * sizeof(QBlock);  // added to each row anew: N running pointers would not fit the registers
+    DTS_OPAQUE(offset);
     DTS_UNROLL for (size_t i = 0; i < N; i += kSide) {
       const QBlock* xb[kSide];
       I32 dot[kSide];
-      DTS_UNROLL for (size_t n = 0; n < kSide; ++n) xb[n] = x[i + n] + b;
+      DTS_UNROLL for (size_t n = 0; n < kSide; ++n) xb[n] = at(x[i + n], offset);
       if constexpr (Fmt::kHalves) {
         I32 other[kSide];
         DTS_UNROLL for (size_t n = 0; n < kSide; ++n) {

@@ -69,13 +69,17 @@ struct U8 {
 };
 DTS_INLINE U8 operator|(U8 a, U8 b) { return {_mm512_or_si512(a.v, b.v)}; }
 
+// acc += w · (4 bytes of x, broadcast). In assembly because GCC 12 does not fold the broadcast into the instruction, and
+// the front end then limits the loop.
+DTS_INLINE void add_dot(__m512i& acc, __m512i w, const int8_t* x) {
+  __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(w), "m"(*reinterpret_cast<const int8_t(*)[4]>(x)));
+}
+
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t N>
 DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N]) {
   DTS_UNROLL for (size_t j = kFirst; j < kFirst + kCount; ++j) {
     DTS_UNROLL for (size_t n = 0; n < N; ++n) {
-      int32_t four;
-      std::memcpy(&four, x[n]->q + 4 * j, 4);
-      acc[n].v = _mm512_dpbusd_epi32(acc[n].v, w[j].v, _mm512_set1_epi32(four));
+      add_dot(acc[n].v, w[j].v, x[n]->q + 4 * j);
     }
   }
 }
