@@ -1,4 +1,5 @@
-// One struct a weight format: walks a packed panel (layout.h) and hands every 32 columns of its kLanes rows to `body`:
+// One struct a weight format: walks blocks [first, last) of a packed panel (layout.h), 32 columns of its kLanes rows each,
+// and hands them to `body`. first is a multiple of kBlocksPerStep, and so is last unless it is the end of the panel.
 //   body(block, codes, scale, second)     codes[j] byte 4r + i: the unsigned code of row r, column 32 block + 4j + i
 //
 //   kHalves            scale belongs to columns 0..15, second to 16..31       w = scale (code - 32)
@@ -6,6 +7,8 @@
 //   neither            second is unused                                       w = scale (code - offset)
 // start(x) is where the int32 dot product begins, that is -offset · Σ x.q.
 namespace dts::qgemm::DTS_TARGET {
+
+inline constexpr size_t kBlocksPerStep = 8;
 
 // How far ahead of their loads weights are fetched into the cache.
 inline constexpr size_t kPrefetchBytes = 2048;
@@ -63,10 +66,10 @@ template <class Derived, Type kType>
 struct PairedFormat {
   static constexpr bool kHalves = false, kMinimum = false;
   template <class Body>
-  DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
+  DTS_INLINE static void walk(const uint8_t* p, size_t first, size_t last, Body&& body) {
     constexpr Geometry g = geometry(kType);
     constexpr size_t kBytes = (g.odd_unit_bytes - 4) * kLanes;
-    for (size_t b = 0; b < blocks; ++b) {
+    for (size_t b = first; b < last; ++b) {
       const uint8_t* unit = p + b / 2 * g.unit_bytes * kLanes;
       const uint8_t* planes = unit + 4 * kLanes + b % 2 * kBytes;
       prefetch<kBytes>(planes);
@@ -120,9 +123,10 @@ struct MinimumFormat {
   static constexpr int kMaxCode = kFifthBits ? 31 : 15;
   DTS_INLINE static int32_t start(const QBlock&) { return 0; }
   template <class Body>
-  DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
+  DTS_INLINE static void walk(const uint8_t* p, size_t first, size_t last, Body&& body) {
     constexpr size_t kBytes = (kFifthBits ? 24 : 20) * kLanes;
-    for (size_t b = 0; b < blocks; ++b, p += kBytes) {
+    p += first * kBytes;
+    for (size_t b = first; b < last; ++b, p += kBytes) {
       prefetch<kBytes>(p);
       U8 codes[8];
       if constexpr (kFifthBits) {
@@ -161,10 +165,11 @@ struct SuperFormat {
   }
 
   template <class Body>
-  DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
+  DTS_INLINE static void walk(const uint8_t* p, size_t first, size_t last, Body&& body) {
     constexpr size_t kHigh = (kFifthBits ? 8 : 0) * kLanes;
     constexpr size_t kGroup = kHigh + 32 * kLanes;
-    for (size_t b = 0; b < blocks; b += 8) {
+    p += first / 8 * (16 * kLanes + 4 * kGroup);
+    for (size_t b = first; b < last; b += 8) {
       prefetch<16 * kLanes>(p);
       F32 scale[8], minimum[8];
       scales(p, scale, minimum);
@@ -193,9 +198,9 @@ struct Format<Type::Q6_K> {
   static constexpr bool kHalves = true, kMinimum = false;
   static constexpr int kMaxCode = 63;
   template <class Body>
-  DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
+  DTS_INLINE static void walk(const uint8_t* p, size_t first, size_t last, Body&& body) {
     constexpr size_t kGroup = 48 * kLanes, kBlock = 208 * kLanes;
-    for (size_t b = 0; b < blocks; b += 8) {
+    for (size_t b = first; b < last; b += 8) {
       const uint8_t* unit = p + b / 16 * 420 * kLanes;
       const uint8_t* scales = unit + 4 * kLanes + b / 8 % 2 * kBlock;
       const uint8_t* planes = scales + 16 * kLanes;
@@ -221,8 +226,9 @@ struct Format<Type::IQ4_XS> {
   static constexpr int kMaxCode = 255;
   DTS_INLINE static int32_t start(const QBlock& x) { return start_of_bytes(x); }
   template <class Body>
-  DTS_INLINE static void walk(const uint8_t* p, size_t blocks, Body&& body) {
-    for (size_t b = 0; b < blocks; b += 8) {
+  DTS_INLINE static void walk(const uint8_t* p, size_t first, size_t last, Body&& body) {
+    p += first / 8 * 136 * kLanes;
+    for (size_t b = first; b < last; b += 8) {
       prefetch<8 * kLanes>(p);
       const F32 d = F32::halves(p);
       const I32 upper = I32::halves(p + 2 * kLanes), lower = I32::load(p + 4 * kLanes);
