@@ -5,7 +5,7 @@
 //   kHalves            scale belongs to columns 0..15, second to 16..31       w = scale (code - 32)
 //   kMinimum           second is to be added                                  w = scale code + second
 //   neither            second is unused                                       w = scale (code - offset)
-// start(x) is where the int32 dot product begins, that is -offset · Σ x.q.
+// start(x) is where the int32 dot product begins, that is kBias - offset · Σ x.q.
 namespace dts::qgemm::DTS_TARGET {
 
 inline constexpr size_t kBlocksPerStep = 8;
@@ -56,7 +56,7 @@ DTS_INLINE void look_up(U8 (&codes)[8]) {
 }
 
 // Where codes are signed bytes + 128 and the target's dots take them so, there is no offset left.
-DTS_INLINE int32_t start_of_bytes(const QBlock& x) { return kSigned8 ? 0 : x.start128; }
+DTS_INLINE int32_t start_of_bytes(const QBlock& x) { return kSigned8 ? kBias : x.start128; }
 
 template <Type>
 struct Format;
@@ -121,7 +121,7 @@ template <bool kFifthBits>
 struct MinimumFormat {
   static constexpr bool kHalves = false, kMinimum = true;
   static constexpr int kMaxCode = kFifthBits ? 31 : 15;
-  DTS_INLINE static int32_t start(const QBlock&) { return 0; }
+  DTS_INLINE static int32_t start(const QBlock&) { return kBias; }
   template <class Body>
   DTS_INLINE static void walk(const uint8_t* p, size_t first, size_t last, Body&& body) {
     constexpr size_t kBytes = (kFifthBits ? 24 : 20) * kLanes;
@@ -150,7 +150,7 @@ template <bool kFifthBits>
 struct SuperFormat {
   static constexpr bool kHalves = false, kMinimum = true;
   static constexpr int kMaxCode = kFifthBits ? 31 : 15;
-  DTS_INLINE static int32_t start(const QBlock&) { return 0; }
+  DTS_INLINE static int32_t start(const QBlock&) { return kBias; }
 
   // The 8 scales and 8 minimums, which count negative.
   DTS_INLINE static void scales(const uint8_t* p, F32 (&scale)[8], F32 (&minimum)[8]) {

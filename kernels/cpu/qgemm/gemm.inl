@@ -5,9 +5,16 @@ DTS_INLINE const QBlock* at(const QBlock* row, size_t offset) {
   return reinterpret_cast<const QBlock*>(reinterpret_cast<const char*>(row) + offset);
 }
 
+// The scales of 32 columns as add_block takes them: those of walk() with their shifts.
+struct Scales {
+  F32 scale, shift, second, second_shift;
+};
+
+DTS_INLINE Scales scales_of(F32 scale, F32 second) { return {scale, shift_of(scale), second, shift_of(second)}; }
+
 // acc[i] lane r += the 32 products of row r of a panel with activation row x[i], for block b.
 template <class Fmt, size_t N>
-DTS_INLINE void add_block(F32 (&acc)[N], const U8 (&codes)[8], F32 scale, F32 second, const QBlock* const* x, size_t b) {
+DTS_INLINE void add_block(F32 (&acc)[N], const U8 (&codes)[8], const Scales& w, const QBlock* const* x, size_t b) {
   constexpr size_t kSide = N < kChains ? N : kChains;
   size_t offset = b * sizeof(QBlock);  // added to each row anew: N running pointers would not fit the registers
   DTS_OPAQUE(offset);
@@ -24,15 +31,15 @@ DTS_INLINE void add_block(F32 (&acc)[N], const U8 (&codes)[8], F32 scale, F32 se
       dots<Fmt::kMaxCode, 0, 4>(dot, codes, xb);
       dots<Fmt::kMaxCode, 4, 4>(other, codes, xb);
       DTS_UNROLL for (size_t n = 0; n < kSide; ++n) {
-        const F32 sum = fma(F32::of(other[n]), second, F32::of(dot[n]) * scale);
-        acc[i + n] = fma(sum, F32::splat(xb[n]->d), acc[i + n]);
+        acc[i + n] = fma(scaled(dot[n], w.scale, w.shift), F32::splat(xb[n]->d), acc[i + n]);
+        acc[i + n] = fma(scaled(other[n], w.second, w.second_shift), F32::splat(xb[n]->d), acc[i + n]);
       }
     } else {
       DTS_UNROLL for (size_t n = 0; n < kSide; ++n) dot[n] = I32::splat(Fmt::start(*xb[n]));
       dots<Fmt::kMaxCode, 0, 8>(dot, codes, xb);
       DTS_UNROLL for (size_t n = 0; n < kSide; ++n) {
-        acc[i + n] = fma(F32::of(dot[n]), scale * F32::splat(xb[n]->d), acc[i + n]);
-        if constexpr (Fmt::kMinimum) acc[i + n] = fma(second, F32::splat(xb[n]->dsum), acc[i + n]);
+        acc[i + n] = fma(scaled(dot[n], w.scale, w.shift), F32::splat(xb[n]->d), acc[i + n]);
+        if constexpr (Fmt::kMinimum) acc[i + n] = fma(w.second, F32::splat(xb[n]->dsum), acc[i + n]);
       }
     }
   }
@@ -44,7 +51,7 @@ void tile(const uint8_t* panel, size_t blocks, const QBlock* const* x, float* su
   F32 acc[N];
   DTS_UNROLL for (size_t i = 0; i < N; ++i) acc[i] = F32::zero();
   Fmt::walk(panel, 0, blocks, [&](size_t b, const U8(&codes)[8], F32 scale, F32 second) DTS_INLINE_LAMBDA {
-    add_block<Fmt>(acc, codes, scale, second, x, b);
+    add_block<Fmt>(acc, codes, scales_of(scale, second), x, b);
   });
   DTS_UNROLL for (size_t i = 0; i < N; ++i) acc[i].store(sums + i * kLanes);
 }
@@ -52,7 +59,7 @@ void tile(const uint8_t* panel, size_t blocks, const QBlock* const* x, float* su
 // 32 columns of a panel as add_block takes them.
 struct Block {
   U8 codes[8];
-  F32 scale, second;
+  Scales scales;
 };
 
 // The same for a few blocks that are unpacked already: sums += instead of =.
@@ -63,7 +70,7 @@ void tile_step(const Block* unpacked, size_t first, size_t last, const QBlock* c
   for (size_t b = first; b < last; ++b, ++unpacked) {
     U8 codes[8];
     DTS_UNROLL for (size_t j = 0; j < 8; ++j) codes[j] = unpacked->codes[j];
-    add_block<Fmt>(acc, codes, unpacked->scale, unpacked->second, x, b);
+    add_block<Fmt>(acc, codes, unpacked->scales, x, b);
   }
   DTS_UNROLL for (size_t i = 0; i < N; ++i) acc[i].store(sums + i * kLanes);
 }
@@ -94,8 +101,7 @@ void panel_product(const uint8_t* panel, size_t blocks, const QBlock* const* x, 
     Fmt::walk(panel, first, last, [&](size_t b, const U8(&codes)[8], F32 scale, F32 second) DTS_INLINE_LAMBDA {
       Block& to = unpacked[b - first];
       DTS_UNROLL for (size_t j = 0; j < 8; ++j) to.codes[j] = codes[j];
-      to.scale = scale;
-      to.second = second;
+      to.scales = scales_of(scale, second);
     });
     for_tiles(0, n, [&](size_t i, auto size) { tile_step<Fmt, size>(unpacked, first, last, x + i, sums + i * kLanes); });
   }

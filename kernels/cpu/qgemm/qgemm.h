@@ -25,15 +25,15 @@ enum class Type : uint32_t {
 };
 
 // 32 activations: x̂ = d · q. The other fields are what the weight formats need beside the codes; a format whose codes are
-// stored with an offset o starts its int32 dot product at -o · Σq.
+// stored with an offset o starts its int32 dot product at bias - o · Σq, the bias being a constant of the table.
 struct QBlock {
   int8_t q[32];      // -127..127, nearest to x / d, ties to even
   float d;           // max |x| / 127
   float dsum;        // d · Σq, times the minimum of formats that have one
-  int32_t start8;    // -8 · Σq
-  int32_t start16;   // -16 · Σq
-  int32_t start128;  // -128 · Σq
-  int32_t start32[2];  // -32 · Σq of the first and of the second 16
+  int32_t start8;    // bias - 8 · Σq
+  int32_t start16;   // bias - 16 · Σq
+  int32_t start128;  // bias - 128 · Σq
+  int32_t start32[2];  // bias - 32 · Σq of the first and of the second 16
 };
 
 constexpr size_t kColumnsPerBlock = 32;
@@ -58,7 +58,7 @@ struct Activations {
   size_t n;
 };
 
-// The library for one instruction set. Packed weights belong to the table that packed them, or to one of as many lanes.
+// The library for one instruction set. Packed weights and quantised activations belong to the table that made them.
 struct Table {
   const char* name;
   size_t lanes;  // rows of a panel; bands start at multiples of it
@@ -71,7 +71,8 @@ struct Table {
   // matrix. row0 % lanes == 0, and row1 % lanes == 0 or row1 == rows. src needs no alignment.
   void (*pack)(Type type, const uint8_t* src, size_t row0, size_t row1, size_t cols, uint8_t* packed);
 
-  // x: [rows, cols] f32 with ldx floats from row to row, to out: [rows, cols / 32]. The same bits on every table.
+  // x: [rows, cols] f32 with ldx floats from row to row, to out: [rows, cols / 32]. q and d are the
+  // same bits on every table.
   void (*quantize_rows)(const float* x, size_t ldx, size_t rows, size_t cols, QBlock* out);
 
   // out[i * ldo + r] for i < x.n and row0 <= r < row1, with the conditions on row0 and row1 of pack.

@@ -14,11 +14,11 @@ inline void quantize_block(const float* x, QBlock& out) {
   }
   const int32_t sum = sums[0] + sums[1];
   out.dsum = out.d * static_cast<float>(sum);
-  out.start8 = -8 * sum;
-  out.start16 = -16 * sum;
-  out.start128 = -128 * sum;
-  out.start32[0] = -32 * sums[0];
-  out.start32[1] = -32 * sums[1];
+  out.start8 = kBias - 8 * sum;
+  out.start16 = kBias - 16 * sum;
+  out.start128 = kBias - 128 * sum;
+  out.start32[0] = kBias - 32 * sums[0];
+  out.start32[1] = kBias - 32 * sums[1];
 }
 
 inline void quantize_rows(const float* x, size_t ldx, size_t rows, size_t cols, QBlock* out) {

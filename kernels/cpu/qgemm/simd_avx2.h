@@ -12,6 +12,7 @@ inline constexpr bool kSigned8 = false;
 inline constexpr size_t kChains = 2;
 inline constexpr bool kSigned8 = true;
 #endif
+inline constexpr int32_t kBias = 0x4b400000;
 
 DTS_INLINE __m256i load_256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 DTS_INLINE __m128i load_128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
@@ -51,6 +52,11 @@ DTS_INLINE F32 clamp(F32 a, float low, float high) {
   return {_mm256_min_ps(_mm256_max_ps(a.v, _mm256_set1_ps(low)), _mm256_set1_ps(high))};
 }
 DTS_INLINE F32 fma(F32 a, F32 b, F32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+
+// An int32 n beside kBias, the bits of 3 · 2^22, is the float 3 · 2^22 + n, so one fused instruction converts and scales:
+// exactly, where 3 · 2^22 · scale is a float, that is for scales of at most 22 bits.
+DTS_INLINE F32 shift_of(F32 scale) { return scale * F32::splat(-12582912.f); }
+DTS_INLINE F32 scaled(I32 dot, F32 scale, F32 shift) { return fma(F32::bits(dot), scale, shift); }
 
 struct U8 {
   __m256i v;

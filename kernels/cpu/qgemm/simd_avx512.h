@@ -11,6 +11,7 @@ inline constexpr size_t kLanes = 16;
 inline constexpr size_t kMaxRows = 16;
 inline constexpr size_t kChains = 4;
 inline constexpr bool kSigned8 = false;
+inline constexpr int32_t kBias = 0x4b400000;
 
 struct I32 {
   __m512i v;
@@ -51,6 +52,11 @@ DTS_INLINE F32 clamp(F32 a, float low, float high) {
   return {_mm512_min_ps(_mm512_max_ps(a.v, _mm512_set1_ps(low)), _mm512_set1_ps(high))};
 }
 DTS_INLINE F32 fma(F32 a, F32 b, F32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+
+// An int32 n beside kBias, the bits of 3 · 2^22, is the float 3 · 2^22 + n, so one fused instruction converts and scales:
+// exactly, where 3 · 2^22 · scale is a float, that is for scales of at most 22 bits.
+DTS_INLINE F32 shift_of(F32 scale) { return scale * F32::splat(-12582912.f); }
+DTS_INLINE F32 scaled(I32 dot, F32 scale, F32 shift) { return fma(F32::bits(dot), scale, shift); }
 
 struct U8 {
   __m512i v;

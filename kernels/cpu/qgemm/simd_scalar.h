@@ -5,6 +5,9 @@
 //   kMaxRows       most activation rows of a register tile, a power of two
 //   kChains        dot products computed side by side, to hide the latency of the dot instruction
 //   kSigned8       whether dots<255> takes codes as signed bytes + 128 (true), or unsigned (false)
+//   kBias          what int32 dot products start from, beside the correction of an offset
+//   shift_of       what scaled() wants beside a scale, computed once for many uses
+//   scaled         (dot - kBias) · scale, rounded once
 //   F32, I32, U8   vectors of kLanes floats, kLanes int32, 4 kLanes bytes
 //   dots           acc[n] lane r += Σ_i w[j] byte 4r+i · x[n]->q[4j+i], for j in [kFirst, kFirst + kCount)
 //   largest        the largest bit pattern of |x[0..31]| (above 0x7f800000 where there is a NaN)
@@ -15,6 +18,7 @@ inline constexpr size_t kLanes = 4;
 inline constexpr size_t kMaxRows = 4;
 inline constexpr size_t kChains = 2;
 inline constexpr bool kSigned8 = false;
+inline constexpr int32_t kBias = 0;
 
 struct I32 {
   int32_t v[kLanes];
@@ -111,6 +115,9 @@ DTS_INLINE F32 fma(F32 a, F32 b, F32 c) {
   for (size_t i = 0; i < kLanes; ++i) c.v[i] += a.v[i] * b.v[i];
   return c;
 }
+
+DTS_INLINE F32 shift_of(F32) { return F32::zero(); }
+DTS_INLINE F32 scaled(I32 dot, F32 scale, F32) { return F32::of(dot) * scale; }
 
 struct U8 {
   uint8_t v[4 * kLanes];
