@@ -108,8 +108,8 @@ Op PlanReader::op() {
   const auto f32 = [this] { return static_cast<float>(number()); };
   switch (static_cast<OpKind>(word())) {
     case OpKind::embed: return EmbedOp{weight(), value()};
-    case OpKind::rmsNorm: return RmsNormOp{value(), weight(), f32(), value()};
-    case OpKind::layerNorm: return LayerNormOp{value(), weight(), weight(), f32(), value()};
+    case OpKind::rmsNorm: return RmsNormOp{value(), weight(), number(), value()};
+    case OpKind::layerNorm: return LayerNormOp{value(), weight(), weight(), number(), value()};
     case OpKind::linear: {
       const LinearOp op{value(), weight(), optional_weight(), value()};
       require(op.x.width == op.weight->cols && op.out.width == op.weight->rows, "the shape of a linear layer");

@@ -20,9 +20,9 @@ struct F32 {
   void store(float* p) const { _mm256_storeu_ps(p, v); }
   void store_n(float* p, size_t n) const { _mm256_maskstore_ps(p, mask(n), v); }
   float sum() const {
-    __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+    const __m256d pairs = _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(v)), _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)));
+    const __m128d x = _mm_add_pd(_mm256_castpd256_pd128(pairs), _mm256_extractf128_pd(pairs, 1));
+    return static_cast<float>(_mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x))));
   }
   float largest() const {
     __m128 x = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

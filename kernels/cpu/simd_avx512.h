@@ -17,10 +17,10 @@ struct F32 {
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   void store_n(float* p, size_t n) const { _mm512_mask_storeu_ps(p, mask(n), v); }
   float sum() const {
-    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
-    __m128 x = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
-    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+    const __m512d eight = _mm512_add_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(v)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)));
+    const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd(eight, 1));
+    const __m128d x = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return static_cast<float>(_mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x))));
   }
   float largest() const { return _mm512_reduce_max_ps(v); }
 };

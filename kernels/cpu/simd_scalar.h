@@ -33,7 +33,11 @@ struct F32 {
   void store_n(float* p, size_t n) const {
     for (size_t i = 0; i < n; ++i) p[i] = v[i];
   }
-  float sum() const { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
+  /** Of all lanes, in double precision: the lanes' own sums are small, so that this step decides the accuracy of a product. */
+  float sum() const {
+    const auto pair = [this](size_t i) { return static_cast<double>(v[i]) + v[i + 4]; };
+    return static_cast<float>((pair(0) + pair(2)) + (pair(1) + pair(3)));
+  }
   float largest() const {
     float out = v[0];
     for (size_t i = 1; i < lanes; ++i) out = out > v[i] ? out : v[i];

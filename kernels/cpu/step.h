@@ -44,8 +44,8 @@ struct RopeTable {
 };
 
 struct EmbedOp { const Weight* table; Tensor out; };
-struct RmsNormOp { Tensor x; const Weight* weight; float eps; Tensor out; };
-struct LayerNormOp { Tensor x; const Weight* weight; const Weight* bias; float eps; Tensor out; };
+struct RmsNormOp { Tensor x; const Weight* weight; double eps; Tensor out; };
+struct LayerNormOp { Tensor x; const Weight* weight; const Weight* bias; double eps; Tensor out; };
 struct LinearOp { Tensor x; const Weight* weight; const Weight* bias; Tensor out; };
 struct RopeOp { Tensor x; const RopeTable* table; bool adjacent; Tensor out; };
 struct SplitOp { Tensor x; std::vector<Tensor> outs; };

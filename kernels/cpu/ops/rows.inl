@@ -9,19 +9,15 @@ inline void embed(const EmbedOp& op, const Step& step, Worker& worker) {
   });
 }
 
-/** Σ f(x[i]) in parts of 64 vectors, which are added up in double precision. */
-template <class Term>
-inline double sum_terms(const float* x, size_t n, const Term& term) {
-  double total = 0;
-  for (size_t from = 0; from < n; from += 64 * F32::lanes) {
-    const size_t end = std::min(n, from + 64 * F32::lanes);
-    F32 sum = F32::zero();
-    size_t i = from;
-    for (; i + F32::lanes <= end; i += F32::lanes) sum = add(sum, term(F32::load(x + i)));
-    total += sum.sum();
-    for (; i < end; ++i) total += term(F32::splat(x[i])).sum() / F32::lanes;
+/** Σ x[i]^2, in eight sums of double precision. */
+inline double sum_of_squares(const float* x, size_t n) {
+  double sums[8] = {};
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    for (size_t lane = 0; lane < 8; ++lane) sums[lane] += static_cast<double>(x[i + lane]) * x[i + lane];
   }
-  return total;
+  for (; i < n; ++i) sums[i % 8] += static_cast<double>(x[i]) * x[i];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
 inline void rms_norm(const RmsNormOp& op, const Step& step, Worker& worker) {
@@ -31,9 +27,9 @@ inline void rms_norm(const RmsNormOp& op, const Step& step, Worker& worker) {
     for (size_t h = 0; h < heads; ++h) {
       const float* x = op.x.data + t * op.x.width + h * width;
       float* out = op.out.data + t * op.x.width + h * width;
-      const double squares = sum_terms(x, width, [](F32 v) { return mul(v, v); });
-      const float scale = static_cast<float>(1 / std::sqrt(squares / static_cast<double>(width) + op.eps));
-      for (size_t i = 0; i < width; ++i) out[i] = x[i] * scale * weight[i];
+      const double squares = sum_of_squares(x, width);
+      const double scale = 1 / std::sqrt(squares / static_cast<double>(width) + op.eps);
+      for (size_t i = 0; i < width; ++i) out[i] = static_cast<float>(x[i] * scale * weight[i]);
     }
   });
 }
@@ -47,11 +43,11 @@ inline void layer_norm(const LayerNormOp& op, const Step& step, Worker& worker) 
       const float* x = op.x.data + t * op.x.width + h * width;
       float* out = op.out.data + t * op.x.width + h * width;
       const double count = static_cast<double>(width);
-      const float mean = static_cast<float>(sum_terms(x, width, [](F32 v) { return v; }) / count);
-      double variance = 0;
-      for (size_t i = 0; i < width; ++i) variance += static_cast<double>(x[i] - mean) * (x[i] - mean);
-      const float scale = static_cast<float>(1 / std::sqrt(variance / count + op.eps));
-      for (size_t i = 0; i < width; ++i) out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+      double mean = 0, variance = 0;
+      for (size_t i = 0; i < width; ++i) mean += x[i] / count;
+      for (size_t i = 0; i < width; ++i) variance += (x[i] - mean) * (x[i] - mean) / count;
+      const double scale = 1 / std::sqrt(variance + op.eps);
+      for (size_t i = 0; i < width; ++i) out[i] = static_cast<float>((x[i] - mean) * scale * weight[i] + bias[i]);
     }
   });
 }

@@ -49,8 +49,13 @@ export class CpuExecutable implements Executable {
     this.#vocabSize = embedding ? program.weights.get(embedding.table)!.source.shape[0]! : null;
   }
 
-  async run(batch: Batch, inputs: Readonly<Record<string, DeviceBuffer | Float32Array>> = {}): Promise<Outputs> {
-    checkBatch(batch, this.#options, this.#vocabSize);
+  run(batch: Batch, inputs: Readonly<Record<string, DeviceBuffer | Float32Array>> = {}): Promise<Outputs> {
+    try {
+      checkBatch(batch, this.#options, this.#vocabSize);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    // The very promise that the queue has a handler on: a run that nobody waits for may be ended by close() without noise.
     const turn = this.#queue.tail.then(() => this.#run(batch, inputs));
     this.#queue.tail = turn.catch(() => undefined);
     return turn;
