@@ -2,7 +2,13 @@ import { defineConfig } from "tsdown";
 
 export default defineConfig({
   // The package's entries, the command, the files that threads run, which nothing imports, and what scripts/ use.
-  entry: ["src/node.ts", "src/cli/main.ts", "src/**/*-thread.ts", "src/convert/hf-directory.ts"],
+  entry: [
+    "src/node.ts",
+    "src/cli/main.ts",
+    "src/**/*-thread.ts",
+    "src/convert/hf-directory.ts",
+    "src/cli/documents.ts",
+  ],
   root: "src",
   // dist/ mirrors src/, so that a path relative to import.meta.url means the same in both.
   unbundle: true,

@@ -1,7 +1,16 @@
 // `npm test [-- files and vitest options]`: sets up what is missing, then runs the tests. The last line on stdout is
 // `N passed, N failed, N skipped` (test/reporter.ts); the exit code is not 0 if a test failed or none ran.
+import { fetchTestModels } from "./fetch-test-models.mjs";
 import { run, tool } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
-process.exitCode =
-  (await setup()) || (await run([...tool("vitest"), "run", ...process.argv.slice(2)], { stdout: "inherit" }));
+const args = process.argv.slice(2);
+
+async function test() {
+  const code = await setup();
+  if (code !== 0) return code;
+  if (args.length === 0) await fetchTestModels(); // the tests that want one say so when it could not be had
+  return run([...tool("vitest"), "run", ...args], { stdout: "inherit" });
+}
+
+process.exitCode = await test();

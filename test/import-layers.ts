@@ -101,7 +101,7 @@ function isNodeOnly(file: string, rules: LayerRules): boolean {
 }
 
 function layerOf(file: string, rules: LayerRules): number | undefined {
-  const parts = file.split("/");
+  const parts = file.replace(/\.test\.ts$/, ".ts").split("/");
   if (rules.split.includes(parts[0]!) && parts.length < 3) return undefined;
   return rules.layers[parts[0]!];
 }

@@ -29,9 +29,10 @@ export const EXIT_CODES = {
 
 type ExitCode = keyof typeof EXIT_CODES;
 
-/** Exit codes of commands that read no weights, and of those that do. */
+/** Exit codes of commands that read no weights, of those that do, and of the one that signals end in good order. */
 export const TEXT_EXITS = pick(0, 1, 2, 3, 130);
 export const RUN_EXITS = pick(0, 1, 2, 3, 4, 130);
+export const SERVE_EXITS = pick(0, 1, 2, 3, 4);
 
 function pick(...codes: ExitCode[]): Readonly<Record<number, string>> {
   return Object.fromEntries(codes.map((code) => [code, EXIT_CODES[code]]));

@@ -1,15 +1,20 @@
 import { readFile } from "node:fs/promises";
 import { UsageError } from "./exit-codes.ts";
-import { type Io, readAll } from "./io.ts";
+import { type Io, readStdin } from "./io.ts";
+
+interface Input {
+  readonly io: Io;
+  readonly signal: AbortSignal;
+}
 
 /**
  * The text of a file, or of stdin where the name is `-`, exactly: no line end is taken off, a byte order mark is text,
  * and bytes that are no UTF-8 become U+FFFD.
  * @param from the argument that named the file, for errors
- * @throws UsageError
+ * @throws UsageError, the signal's reason
  */
-export async function readText(file: string, io: Io, from: string): Promise<string> {
-  if (file === "-") return decode(await readAll(io.stdin));
+export async function readText(file: string, { io, signal }: Input, from: string): Promise<string> {
+  if (file === "-") return decode(await readStdin(io, signal));
   try {
     return decode(await readFile(file));
   } catch (cause) {
@@ -20,8 +25,8 @@ export async function readText(file: string, io: Io, from: string): Promise<stri
 }
 
 /** @throws UsageError when the file is not JSON */
-export async function readJsonInput(file: string, io: Io, from: string): Promise<unknown> {
-  const text = await readText(file, io, from);
+export async function readJsonInput(file: string, input: Input, from: string): Promise<unknown> {
+  const text = await readText(file, input, from);
   try {
     return JSON.parse(text);
   } catch (cause) {

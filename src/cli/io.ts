@@ -1,6 +1,8 @@
+import { addAbortSignal, type Readable } from "node:stream";
+
 export type StopSignal = "SIGINT" | "SIGTERM";
 
-export type InputStream = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+export type InputStream = Readable & { readonly isTTY?: boolean };
 export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
 /** What a command sees of the world around it; tests bring their own. */
@@ -33,9 +35,14 @@ export function processIo(): Io {
   };
 }
 
-/** All bytes of a stream. */
-export async function readAll(stream: InputStream): Promise<Uint8Array> {
+/** All bytes of stdin. @throws the signal's reason */
+export async function readStdin({ stdin }: Io, signal: AbortSignal): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+  try {
+    for await (const chunk of addAbortSignal(signal, stdin)) chunks.push(Buffer.from(chunk));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
   return Buffer.concat(chunks);
 }

@@ -17,7 +17,12 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   const stderr = new Output(io.stderr, io.env);
   const interrupts = new Interrupts(io);
   try {
-    const parsed = parseCommandLine(argv, { commands, fallback: DEFAULT_COMMAND, version: packageVersion(), env: io.env });
+    const parsed = parseCommandLine(argv, {
+      commands,
+      fallback: DEFAULT_COMMAND,
+      version: packageVersion(),
+      env: io.env,
+    });
     if (parsed.command === null) {
       await stdout.write(parsed.text);
       return 0;

@@ -64,7 +64,9 @@ export function parseCommandLine(argv: readonly string[], options: ParseOptions)
 
 function addCommand(program: Parser, command: Command): Parser {
   const sub = program.command(command.name).summary(command.summary);
-  sub.description(command.description === undefined ? command.summary : `${command.summary}.\n\n${command.description}`);
+  sub.description(
+    command.description === undefined ? command.summary : `${command.summary}.\n\n${command.description}`,
+  );
   for (const [name, operand] of Object.entries(command.operands ?? {})) {
     sub.argument(operandUsage(name, operand), operand.help);
   }
@@ -72,7 +74,8 @@ function addCommand(program: Parser, command: Command): Parser {
     const option = new Option(flagUsage(name, arg), argHelp(arg));
     if (arg.type === "list") option.argParser((value, all: readonly string[] = []) => [...all, value]);
     sub.addOption(option);
-    if (arg.type === "flag" && arg.negatable) sub.addOption(new Option(flagOf(name).replace("--", "--no-"), "the opposite"));
+    if (arg.type === "flag" && arg.negatable)
+      sub.addOption(new Option(flagOf(name).replace("--", "--no-"), "the opposite"));
   }
   const examples = command.examples.map(({ command: line, what }) => `  # ${what}\n  ${line}`);
   const exits = Object.entries(command.exits).map(([code, meaning]) => `  ${code.padEnd(4)} ${meaning}`);
@@ -80,7 +83,9 @@ function addCommand(program: Parser, command: Command): Parser {
 }
 
 function usageError(error: CommanderError, command: string | undefined, commands: readonly Command[]): UsageError {
-  const [problem, hint] = error.message.replace(/^error: /, "").split("\n");
+  // `help` of an unknown command has no message of its own.
+  const message = error.code === "commander.help" ? "no help for an unknown command" : error.message;
+  const [problem, hint] = message.replace(/^error: |\.$/g, "").split("\n");
   const known = commands.some(({ name }) => name === command);
   const suggestion = hint === undefined ? "" : ` ${hint.replace("(Did", "(did")}`;
   return new UsageError(`${problem}${suggestion}; see deepts ${known ? `${command} ` : ""}--help`);
@@ -92,7 +97,7 @@ function valuesOf(
   rest: readonly string[],
   env: Io["env"],
 ): Readonly<Record<string, unknown>> {
-  const values = Object.entries(command.args).map(([name, arg]) => [name, valueOf(name, arg, options[name], env)]);
+  const values = Object.entries(command.args).map(([name, arg]) => [name, argValue(name, arg, options[name], env)]);
   const operands = Object.entries(command.operands ?? {}).map(([name, operand], i) => [
     name,
     operand.rest ? rest.slice(i) : rest[i],
@@ -100,7 +105,7 @@ function valuesOf(
   return Object.fromEntries([...values, ...operands]);
 }
 
-function valueOf(name: string, arg: Arg, given: unknown, env: Io["env"]): unknown {
+function argValue(name: string, arg: Arg, given: unknown, env: Io["env"]): unknown {
   if (arg.type === "flag") return given ?? (arg.negatable ? undefined : false);
   if (arg.type === "list") return given ?? [];
   const { text, from } = textOf(name, arg, given as string | undefined, env);
@@ -121,5 +126,7 @@ function numberOf(from: string, text: string, arg: NumberArg): number {
   const whole = type === "number" ? Number.isFinite(value) : Number.isSafeInteger(value);
   if (whole && value <= max && (aboveMin ? value > min : value >= min)) return value;
   const range = arg.min === undefined ? "" : ` (${rangeOf(arg)})`;
-  throw new UsageError(`${from}: want ${type === "integer" ? "an integer" : "a number"}${range}, got ${JSON.stringify(text)}`);
+  throw new UsageError(
+    `${from}: want ${type === "integer" ? "an integer" : "a number"}${range}, got ${JSON.stringify(text)}`,
+  );
 }

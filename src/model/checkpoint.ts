@@ -8,6 +8,8 @@ import { readWeight } from "../tensor/decode/read-weight.ts";
 import type { ModelConfig } from "./config.ts";
 import { configFromGguf } from "./config-gguf.ts";
 import { configFromHf, fp8BlockSize } from "./config-hf.ts";
+import { recordMtp, recordNetwork } from "./network.ts";
+import { unusedTensors } from "./unused-tensors.ts";
 import type { ModelWeights } from "./weights.ts";
 import { wholeWeight } from "./weights.ts";
 import { GgufWeights } from "./weights-gguf.ts";
@@ -30,10 +32,25 @@ const MAX_CONFIG_BYTES = 2 ** 22;
 
 /**
  * Opens a GGUF file of a folder, or without a name the folder's Hugging Face checkpoint. Only headers are read.
- * @throws FormatError, ConfigError
+ * @throws FormatError, ConfigError, ShapeError
  */
 export async function openCheckpoint(folder: ByteFolder, ggufName?: string): Promise<Checkpoint> {
-  return ggufName === undefined ? openHf(folder) : openGgufCheckpoint(folder, ggufName);
+  const checkpoint = await (ggufName === undefined ? openHf(folder) : openGgufCheckpoint(folder, ggufName));
+  try {
+    return { ...checkpoint, notes: [...checkpoint.notes, ...unusedNote(checkpoint)] };
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
+
+/** Recording the network also finds weights that are missing or do not fit, before anything is loaded. */
+function unusedNote({ config, weights, file }: Checkpoint): string[] {
+  const mtp = Array.from({ length: config.numNextnPredictLayers }, (_, index) => recordMtp(config, weights, index));
+  const unused = unusedTensors(file.tensors, [recordNetwork(config, weights), ...mtp]);
+  if (unused.length === 0) return [];
+  const shown = unused.slice(0, 3).join(", ") + (unused.length > 3 ? ", ..." : "");
+  return [`${unused.length} tensor(s) of the file are not used by this network: ${shown}`];
 }
 
 async function openHf(folder: ByteFolder): Promise<Checkpoint> {

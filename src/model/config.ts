@@ -141,6 +141,9 @@ export function checkConfig(config: ModelConfig, names: FieldNames): ModelConfig
     if (experts % count !== 0)
       throw new ConfigError(names.groups, `${count} does not divide ${names.experts} ${experts}`);
     if (topGroups > count) throw new ConfigError(names.topGroups, `${topGroups} is more than ${names.groups} ${count}`);
+    if (routing.groups.score === "sumOfTop2" && experts / count < 2) {
+      throw new ConfigError(names.groups, `${count} groups of one expert; a group is scored by its two best`);
+    }
     reachable = (experts / count) * topGroups;
   }
   if (routing.topK > reachable) {

@@ -1,6 +1,8 @@
+import { ShapeError } from "../errors.ts";
 import type { Program, Value } from "../tensor/program.ts";
 import type { Rotation } from "../tensor/recorder.ts";
 import { Recorder } from "../tensor/recorder.ts";
+import type { WeightSource } from "../tensor/weight.ts";
 import { cacheLayout } from "./cache-layout.ts";
 import type { ModelConfig } from "./config.ts";
 import { isMoeLayer } from "./config.ts";
@@ -27,7 +29,7 @@ export interface Taps {
 export function recordNetwork(config: ModelConfig, weights: ModelWeights, taps: Taps = {}): Program {
   const g = new Recorder("network", cacheLayout(config));
   const turn = rotation(config.rope);
-  let x = g.embed(weights.embed);
+  let x = embedTokens(g, config, weights.embed);
   if (taps.hidden) g.output("embedding", x);
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     x = decoderLayer(g, config, weights, layer, x, turn, taps);
@@ -35,7 +37,7 @@ export function recordNetwork(config: ModelConfig, weights: ModelWeights, taps: 
   }
   const finalNorm = g.rmsNorm(x, weights.finalNorm, config.rmsNormEps);
   g.output("finalNorm", finalNorm);
-  g.output("logits", g.linear(g.gatherRows(finalNorm), weights.head));
+  g.output("logits", g.linear(g.gatherRows(finalNorm), weights.head, { dims: [config.vocabSize] }));
   return g.finish();
 }
 
@@ -50,7 +52,7 @@ export function recordMtp(config: ModelConfig, weights: ModelWeights, index = 0)
   const w = (name: Parameters<ModelWeights["layer"]>[1]) => weights.layer(layer, name);
   const hidden = g.input("hidden", config.hiddenSize);
   // Checkpoints repeat the embedding and the head here, GGUF files may leave the copies out.
-  const embed = g.embed(weights.has(layer, "mtpEmbed") ? w("mtpEmbed") : weights.embed);
+  const embed = embedTokens(g, config, weights.has(layer, "mtpEmbed") ? w("mtpEmbed") : weights.embed);
   const head = weights.has(layer, "mtpHead") ? w("mtpHead") : weights.head;
   const joined = g.concat([
     g.rmsNorm(embed, w("enorm"), config.rmsNormEps),
@@ -59,8 +61,15 @@ export function recordMtp(config: ModelConfig, weights: ModelWeights, index = 0)
   const x = decoderLayer(g, config, weights, layer, g.linear(joined, w("ehProj")), rotation(config.rope), {});
   const finalNorm = g.rmsNorm(x, w("mtpHeadNorm"), config.rmsNormEps);
   g.output("finalNorm", finalNorm);
-  g.output("logits", g.linear(g.gatherRows(finalNorm), head));
+  g.output("logits", g.linear(g.gatherRows(finalNorm), head, { dims: [config.vocabSize] }));
   return g.finish();
+}
+
+/** @throws ShapeError when the table has not one row for each token of the vocabulary */
+function embedTokens(g: Recorder, { vocabSize }: ModelConfig, table: WeightSource): Value {
+  if (table.shape[0] !== vocabSize)
+    throw new ShapeError(`embed ${table.name}`, `${vocabSize} rows`, `[${table.shape}]`);
+  return g.embed(table);
 }
 
 /** x + attention(norm x), then that + feedForward(norm that). */

@@ -1,5 +1,5 @@
 import { DeepTsError } from "../errors.ts";
-import type { Batch, CompileOptions } from "./backend.ts";
+import { type Batch, type CompileOptions, ROW_GENERATED, ROW_PROMPT } from "./backend.ts";
 
 /** A batch that breaks its own contract or the limits it was compiled for: a bug of the caller, found before anything runs. */
 export class BatchError extends DeepTsError {
@@ -23,6 +23,7 @@ export function checkBatch(batch: Batch, options: CompileOptions, vocabSize: num
   for (const name of ["positions", "sequences", "kinds"] as const) {
     if (batch[name].length !== rows) throw new BatchError(`${rows} tokens but ${batch[name].length} ${name}`);
   }
+  const last = new Int32Array(batch.blockTables.length).fill(-1);
   for (let t = 0; t < rows; t++) {
     const token = batch.tokens[t]!;
     if (vocabSize !== null && !(token >= 0 && token < vocabSize)) {
@@ -34,6 +35,12 @@ export function checkBatch(batch: Batch, options: CompileOptions, vocabSize: num
     if (!(position >= 0 && position < table.length * pageSize)) {
       throw new BatchError(`row ${t}: position ${position} is outside the ${table.length} pages of its sequence`);
     }
+    if (position <= last[batch.sequences[t]!]!) {
+      throw new BatchError(`row ${t}: position ${position} does not come after the one before it in its sequence`);
+    }
+    last[batch.sequences[t]!] = position;
+    const kind = batch.kinds[t]!;
+    if (kind !== ROW_PROMPT && kind !== ROW_GENERATED) throw new BatchError(`row ${t}: ${kind} is no kind of row`);
   }
   for (const table of batch.blockTables) {
     for (const page of table) {
@@ -42,8 +49,11 @@ export function checkBatch(batch: Batch, options: CompileOptions, vocabSize: num
       }
     }
   }
+  let previous = -1;
   for (const row of batch.logitRows) {
     if (!(row >= 0 && row < rows)) throw new BatchError(`logit row ${row} is outside the ${rows} rows`);
+    if (row <= previous) throw new BatchError(`logit row ${row} comes after ${previous}; want ascending order`);
+    previous = row;
   }
 }
 

@@ -260,6 +260,39 @@ describe("a shape that does not fit is refused while recording, by the name of t
   });
 });
 
+describe("what no backend could run is refused while recording", () => {
+  const kvB = { key: weight("k", 2, 5, 8), keyLayout: "nopeMajor", value: weight("v", 2, 3, 8) } as const;
+
+  it.each<[string, RegExp, (g: Recorder) => unknown]>([
+    [
+      "two weights of one name",
+      /weight w: want one place/,
+      (g) => [g.embed(weight("w", 9, 4)), g.embed(weight("w", 8, 4))],
+    ],
+    ["a concat of nothing", /concat/, (g) => g.concat([])],
+    [
+      "a selection that lists no integers",
+      /selection i32/,
+      (g) => g.mlaAttention(0, g.input("q", 2, 5), g.input("r", 2, 4), kvB, 1, g.input("s", 3)),
+    ],
+    ["attention of gathered rows", /\[rows/, (g) => g.gqaAttention(1, g.gatherRows(g.input("q", 2, 5)), 2, 1)],
+    ["a cache write of gathered rows", /\[rows/, (g) => g.cacheWrite(0, "latent", g.gatherRows(g.input("x", 8)))],
+    [
+      "experts of other rows than their route",
+      /a route of logitRows/,
+      (g) =>
+        g.expertsFfn(g.gatherRows(g.input("x", 6)), g.routeExperts(g.input("l", 4), null, ROUTING), {
+          gate: weight("g", 4, 3, 6),
+          up: weight("u", 4, 3, 6),
+          down: weight("d", 4, 6, 3),
+        }),
+    ],
+  ])("%s", (_, message, record) => {
+    expect(() => record(recorder())).toThrow(message);
+    expect(() => record(recorder())).toThrow(ShapeError);
+  });
+});
+
 describe("the recorded Program", () => {
   it("lists a weight once, with all its uses", () => {
     const g = recorder();

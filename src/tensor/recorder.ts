@@ -132,7 +132,8 @@ export class Recorder {
 
   /** Joins along the last dimension. */
   concat(xs: readonly Value[]): Value {
-    const first = xs[0]!;
+    const [first] = xs;
+    if (!first) throw new ShapeError("concat", "at least one value", "none");
     for (const x of xs) {
       if (x.shape.slice(0, -1).join() !== first.shape.slice(0, -1).join()) {
         throw new ShapeError("concat", `[${first.shape.slice(0, -1)}, ...]`, `[${x.shape}]`);
@@ -161,6 +162,7 @@ export class Recorder {
   /** Stores the rows in a field of a cache layer, at each row's position. */
   cacheWrite(layer: number, field: CacheFieldName, x: Value): void {
     const width = this.#cacheWidth("cacheWrite", layer, field);
+    everyRow("cacheWrite", x);
     if (width !== rowWidth(x)) throw new ShapeError(`cacheWrite ${field}`, `rows of ${width}`, `${rowWidth(x)}`);
     this.#ops.push({ kind: "cacheWrite", layer, field, x });
   }
@@ -175,11 +177,15 @@ export class Recorder {
     selection: Value | null = null,
   ): Value {
     const op = "mlaAttention";
+    everyRow(op, qNope);
     const [, heads, nope] = qNope.shape;
     const latent = this.#cacheWidth(op, layer, "latent");
     const rope = this.#cacheWidth(op, layer, "kRope");
-    if (qRope.shape[1] !== heads || qRope.shape[2] !== rope) {
+    if (qRope.shape.join() !== ["rows", heads, rope].join()) {
       throw new ShapeError(op, `qRope [rows, ${heads}, ${rope}]`, `[${qRope.shape}]`);
+    }
+    if (selection && (selection.dtype !== "i32" || selection.shape.length !== 2)) {
+      throw new ShapeError(op, "a selection i32 [rows, topK]", `${selection.dtype} [${selection.shape}]`);
     }
     const keyShape = kvB.keyLayout === "nopeMajor" ? [heads, nope, latent] : [heads, latent, nope];
     if (kvB.key.shape.join() !== keyShape.join()) {
@@ -207,6 +213,7 @@ export class Recorder {
 
   /** @returns [T, heads * headDim] */
   gqaAttention(layer: number, q: Value, kvHeads: number, scale: number): Value {
+    everyRow("gqaAttention", q);
     const [, heads, headDim] = q.shape;
     for (const field of ["key", "value"] as const) {
       const width = this.#cacheWidth("gqaAttention", layer, field);
@@ -223,6 +230,7 @@ export class Recorder {
   /** @returns i32 [T, topK] */
   indexerSelect(layer: number, q: Value, headWeights: Value, topK: number): Value {
     const width = this.#cacheWidth("indexerSelect", layer, "indexKey");
+    everyRow("indexerSelect", q);
     if (q.shape[2] !== width || headWeights.shape[1] !== q.shape[1]) {
       throw new ShapeError("indexerSelect", `q [rows, ${headWeights.shape[1]}, ${width}]`, `[${q.shape}]`);
     }
@@ -266,6 +274,10 @@ export class Recorder {
       }
     }
     if (rowWidth(x) !== hidden) throw new ShapeError("expertsFfn", `rows of ${hidden}`, `${rowWidth(x)}`);
+    for (const value of [route.ids, route.weights]) {
+      if (value.shape[0] !== x.shape[0])
+        throw new ShapeError("expertsFfn", `a route of ${x.shape[0]}`, `${value.shape[0]}`);
+    }
     const out = this.#value(x.shape);
     const names = {
       gate: this.#weight(experts.gate, "expert"),
@@ -304,6 +316,9 @@ export class Recorder {
 
   #weight(source: WeightSource, use: WeightUse): string {
     const known = this.#weights.get(source.name);
+    if (known && !samePlace(known.source, source)) {
+      throw new ShapeError(`weight ${source.name}`, "one place for a name", "two");
+    }
     if (known) known.uses.add(use);
     else this.#weights.set(source.name, { source, uses: new Set([use]) });
     return source.name;
@@ -327,6 +342,18 @@ export class Recorder {
     if (!field) throw new ShapeError(op, `a cache field ${name} in layer ${layer}`, "none");
     return field.width;
   }
+}
+
+/** Sources are made anew each time they are asked for, so the places tell whether two are the same. */
+function samePlace(a: WeightSource, b: WeightSource): boolean {
+  const places = ({ dtype, shape, segments }: WeightSource) =>
+    JSON.stringify([dtype, shape, segments.map(({ file, offset, byteLength }) => [file, offset, byteLength])]);
+  return a === b || places(a) === places(b);
+}
+
+/** The cache knows the positions of all rows of a step, not of those whose logits are wanted. */
+function everyRow(op: string, x: Value): void {
+  if (x.shape[0] !== "rows") throw new ShapeError(op, "[rows, ...]", `[${x.shape}]`);
 }
 
 function last(x: Value): number {

@@ -24,8 +24,8 @@ export interface Segment {
 }
 
 /**
- * Text to token ids and back. Built from a TokenizerSpec by `tokenizerFromJson`, `tokenizerFromGguf` and
- * `tokenizerFromTiktoken` (or `loadTokenizer` for a directory). Immutable but for a bounded cache of words.
+ * Text to token ids and back, by a TokenizerSpec: of `specFromTokenizerJson`, `specFromGguf` or `specFromTiktoken`
+ * (`loadTokenizer` does it for a directory). Immutable but for a bounded cache of words.
  */
 export class Tokenizer {
   /** Highest id + 1. The model's vocabulary may be larger (padding). */

@@ -15,6 +15,8 @@ export function unsupported(caps: Caps, program: Program, numerics: Numerics): s
   for (const { source } of program.weights.values()) {
     if (!caps.weightDTypes.has(source.dtype)) return absent(`${source.dtype} weights`);
   }
+  for (const { dtype } of program.cache.layers.flat())
+    if (!caps.cacheDTypes.has(dtype)) return absent(`${dtype} cache`);
   return null;
 }
 

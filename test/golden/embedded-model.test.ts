@@ -53,7 +53,7 @@ describe("the embedded model's safetensors", () => {
   });
 
   for (const [i, { prompt, ids, greedy }] of answers.entries()) {
-    it(`answer prompt ${i} token for token: ${prompt.slice(-50)}`, async ({ task }) => {
+    it(`answer ${JSON.stringify(prompt)} token for token`, async ({ task }) => {
       const got = await greedyTokens(runner!, Int32Array.from(ids), greedy.length);
       const worst = wrongIds(got, greedy);
       reportGolden(task, { folder: "deepts-tiny", what: `greedy answer ${i}`, worst, tolerance: 0, compared: 1 });

@@ -52,7 +52,7 @@ describe("the golden values", () => {
         arrays++;
       }
     }
-    expect(arrays).toBeGreaterThanOrEqual(hasSharedFixtures ? 402 : 70);
+    expect(arrays).toBeGreaterThanOrEqual(hasSharedFixtures ? 404 : 78);
   });
 });
 

@@ -6,7 +6,9 @@ import { hasSharedFixtures, localFixtures, NO_SHARED, sharedDir } from "../share
 describe("the golden values in test/fixtures", () => {
   it("are copies of those in ../shared", (t) => {
     if (!hasSharedFixtures) t.skip(NO_SHARED);
-    const files = readdirSync(localFixtures, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const files = readdirSync(localFixtures, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
     const copies = files
       .map((entry) => path.relative(localFixtures, path.join(entry.parentPath, entry.name)))
       .filter((file) => file !== "README.md");

@@ -9,12 +9,23 @@ export interface TestServer extends Listening {
   readonly client: OpenAI;
 }
 
+type ServerOptions = Omit<AppOptions, "model"> & ListenOptions;
+
 /** Serves a model on a free port until the test has finished. */
 export async function startServer(
   model: ServedModel | Promise<ServedModel>,
-  options: Omit<AppOptions, "model"> & ListenOptions = {},
+  options: ServerOptions = {},
+): Promise<TestServer> {
+  const server = await openServer(model, options);
+  onTestFinished(() => server.close());
+  return server;
+}
+
+/** Serves a model on a free port; whoever calls it closes it. */
+export async function openServer(
+  model: ServedModel | Promise<ServedModel>,
+  options: ServerOptions = {},
 ): Promise<TestServer> {
   const server = await listen(createApp({ ...options, model }), { port: 0, graceMs: 0, ...options });
-  onTestFinished(() => server.close());
   return { ...server, client: new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "none", maxRetries: 0 }) };
 }

@@ -8,6 +8,7 @@ import { OP_KINDS } from "../../tensor/program.ts";
 import type { WeightSource } from "../../tensor/weight.ts";
 import { ReferenceCache } from "./cache.ts";
 import { ReferenceExecutable } from "./executable.ts";
+import type { Owner } from "./owner.ts";
 import { ReferenceWeight } from "./weight.ts";
 
 /** Rows after which a step of the reference backend should end, so that the event loop is not kept waiting. */
@@ -19,7 +20,7 @@ export function openReference(): Backend {
 }
 
 class ReferenceBackend implements Backend {
-  readonly #open = new Set<{ close(): void }>();
+  readonly #open: Owner = new Set();
   /** The run in progress; the next one starts when it has ended. */
   readonly #queue = { tail: Promise.resolve() as Promise<unknown> };
   #closed = false;
@@ -43,7 +44,7 @@ class ReferenceBackend implements Backend {
     }
     const data = await readWeight(source);
     this.#use();
-    return this.#own(new ReferenceWeight(source.name, source.shape, data));
+    return new ReferenceWeight(source.name, source.shape, data, this.#open);
   }
 
   allocCache(layout: CacheLayout, pages: number): CacheHandle {
@@ -51,27 +52,23 @@ class ReferenceBackend implements Backend {
     for (const field of layout.layers.flat()) {
       if (field.dtype !== "f32") throw new UnsupportedOpError("reference", `a cache of type ${field.dtype}`);
     }
-    return this.#own(new ReferenceCache(layout, pages));
+    return new ReferenceCache(layout, pages, this.#open);
   }
 
   async compile(program: Program, options: CompileOptions): Promise<Executable> {
     this.#use();
     if (options.numerics !== "exact") throw new UnsupportedOpError("reference", `${options.numerics} numerics`);
-    return this.#own(new ReferenceExecutable(program, options, this.#queue));
+    const { ops } = this.describe();
+    for (const { kind } of program.ops) if (!ops.has(kind)) throw new UnsupportedOpError("reference", `op ${kind}`);
+    return new ReferenceExecutable(program, options, this.#queue, this.#open);
   }
 
   close(): void {
     this.#closed = true;
     for (const handle of this.#open) handle.close();
-    this.#open.clear();
   }
 
   #use(): void {
     if (this.#closed) throw new BackendUnavailableError("reference", "it is closed");
-  }
-
-  #own<H extends { close(): void }>(handle: H): H {
-    this.#open.add(handle);
-    return handle;
   }
 }

@@ -1,14 +1,19 @@
+import { BackendUnavailableError } from "../../errors.ts";
 import type { CacheHandle } from "../../tensor/backend.ts";
 import type { CacheFieldName, CacheLayout } from "../../tensor/program.ts";
+import type { Owner } from "./owner.ts";
 
 /** The paged cache as plain arrays: per layer and field, [pages * pageSize, width]. */
 export class ReferenceCache implements CacheHandle {
   readonly layout: CacheLayout;
   readonly pages: number;
   readonly bytes: number;
+  readonly #owner: Owner;
   #layers: Map<CacheFieldName, CacheRows>[];
 
-  constructor(layout: CacheLayout, pages: number) {
+  constructor(layout: CacheLayout, pages: number, owner: Owner) {
+    this.#owner = owner;
+    owner.add(this);
     this.layout = layout;
     this.pages = pages;
     this.#layers = layout.layers.map(
@@ -27,12 +32,13 @@ export class ReferenceCache implements CacheHandle {
 
   field(layer: number, name: CacheFieldName): CacheRows {
     const rows = this.#layers[layer]?.get(name);
-    if (!rows) throw new Error("the cache is closed");
+    if (!rows) throw new BackendUnavailableError("reference", "the cache is closed");
     return rows;
   }
 
   close(): void {
     this.#layers = [];
+    this.#owner.delete(this);
   }
 }
 

@@ -12,6 +12,7 @@ import { expertsFfn, routeExperts } from "./ops/experts.ts";
 import { linear } from "./ops/linear.ts";
 import { rope } from "./ops/rope.ts";
 import { add, concat, embed, gatherRows, layerNorm, rmsNorm, split, swiglu } from "./ops/rows.ts";
+import type { Owner } from "./owner.ts";
 import { ReferenceWeight } from "./weight.ts";
 
 /** What an i32 buffer is filled with instead of NaN. */
@@ -25,9 +26,10 @@ export class ReferenceExecutable implements Executable {
   readonly #plan: ArenaPlan;
   readonly #queue: { tail: Promise<unknown> };
   readonly #vocabSize: number | null;
+  readonly #owner: Owner;
   #arena: ArrayBuffer | null;
 
-  constructor(program: Program, options: CompileOptions, queue: { tail: Promise<unknown> }) {
+  constructor(program: Program, options: CompileOptions, queue: { tail: Promise<unknown> }, owner: Owner) {
     for (const name of program.weights.keys()) {
       if (!(options.weights.get(name) instanceof ReferenceWeight)) {
         throw new BackendUnavailableError("reference", `weight ${name} was not loaded by this backend`);
@@ -36,11 +38,15 @@ export class ReferenceExecutable implements Executable {
     this.#program = program;
     this.#options = options;
     this.#queue = queue;
+    this.#owner = owner;
+    owner.add(this);
     this.#plan = planArena(program, options);
     this.#arena = new ArrayBuffer(this.#plan.bytes);
     this.scratchBytes = this.#plan.bytes;
-    const embedding = program.ops.find((op) => op.kind === "embed");
-    this.#vocabSize = embedding ? program.weights.get(embedding.table)!.source.shape[0]! : null;
+    const tables = program.ops.flatMap((op) =>
+      op.kind === "embed" ? [program.weights.get(op.table)!.source.shape[0]!] : [],
+    );
+    this.#vocabSize = tables.length > 0 ? Math.min(...tables) : null;
   }
 
   async run(batch: Batch, inputs: Readonly<Record<string, DeviceBuffer | Float32Array>> = {}): Promise<Outputs> {
@@ -52,6 +58,7 @@ export class ReferenceExecutable implements Executable {
 
   close(): void {
     this.#arena = null;
+    this.#owner.delete(this);
   }
 
   async #run(batch: Batch, inputs: Readonly<Record<string, DeviceBuffer | Float32Array>>): Promise<Outputs> {

@@ -11,7 +11,11 @@ export const detokenize = defineCommand({
     "The text comes exactly, special tokens written out, with no line end added but on a terminal.\n" +
     "Bytes that do not make up a character become U+FFFD.",
   operands: {
-    ids: { required: true, rest: true, help: "separated by commas or spaces, or a JSON array; - reads them from stdin" },
+    ids: {
+      required: true,
+      rest: true,
+      help: "separated by commas or spaces, or a JSON array; - reads them from stdin",
+    },
   },
   args: {
     model: textModelArg,
@@ -25,10 +29,10 @@ export const detokenize = defineCommand({
     },
   ],
   exits: TEXT_EXITS,
-  async run({ args, io, stdout }) {
+  async run({ args, io, stdout, signal }) {
     const given = args.ids.join(" ");
     const { tokenizer } = await loadText(args.model);
-    const text = given === "-" ? await readText("-", io, "stdin") : given;
+    const text = given === "-" ? await readText("-", { io, signal }, "stdin") : given;
     const ids = parseTokenIds(text, tokenizer.size, given === "-" ? "stdin" : "IDS");
     await stdout.write(tokenizer.decode(ids, { skipSpecial: args.skipSpecial }));
     if (stdout.isTerminal) await stdout.write("\n");

@@ -9,9 +9,9 @@ import type { DeviceBuffer } from "../../tensor/backend.ts";
 import { defineCommand, type Invocation } from "../command.ts";
 import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { parseTokenIds, readText } from "../input.ts";
+import { withRunner } from "../loading.ts";
 import { Progress } from "../progress.ts";
 import { backendArg, modelArg } from "../shared-args.ts";
-import { withRunner } from "../with-runner.ts";
 
 export const logits = defineCommand({
   name: "logits",
@@ -30,7 +30,10 @@ export const logits = defineCommand({
     out: { type: "text", value: "FILE", required: true, help: "file to write; it is replaced when all is computed" },
   },
   examples: [
-    { command: "deepts logits --model ./DeepSeek-V2-Lite --tokens 100000,7,8 --out l.safetensors", what: "three tokens" },
+    {
+      command: "deepts logits --model ./DeepSeek-V2-Lite --tokens 100000,7,8 --out l.safetensors",
+      what: "three tokens",
+    },
     {
       command: "deepts logits --model m.gguf --tokens @ids.json --hidden --mtp --out all.safetensors",
       what: "everything, to compare with another engine",
@@ -39,7 +42,7 @@ export const logits = defineCommand({
   exits: RUN_EXITS,
   async run({ args, io, stderr, signal }) {
     const fromFile = args.tokens.startsWith("@");
-    const text = fromFile ? await readText(args.tokens.slice(1), io, "--tokens") : args.tokens;
+    const text = fromFile ? await readText(args.tokens.slice(1), { io, signal }, "--tokens") : args.tokens;
     const { checkpoint } = await openModel(args.model);
     try {
       const { config } = checkpoint;
@@ -110,7 +113,7 @@ async function* chunks(list: readonly Uint8Array[]): AsyncGenerator<Uint8Array> 
   yield* list;
 }
 
-/** A copy of a buffer's values; safetensors is little-endian, as is every machine that Node runs on with typed arrays. */
+/** A copy: outputs are valid until the next run only. */
 async function bytesOf(buffer: DeviceBuffer): Promise<Uint8Array> {
   const values = (await buffer.read()).slice();
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

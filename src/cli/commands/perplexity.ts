@@ -1,12 +1,13 @@
 import { evaluate, pagesFor } from "../../engine/evaluate.ts";
 import { tokenLogprob } from "../../engine/logprobs.ts";
+import type { NetworkRunner } from "../../engine/network-runner.ts";
 import { loadText, openModel } from "../../node.ts";
-import { defineCommand } from "../command.ts";
+import { defineCommand, type Invocation } from "../command.ts";
 import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { readText } from "../input.ts";
+import { withRunner } from "../loading.ts";
 import { Progress } from "../progress.ts";
 import { backendArg, modelArg } from "../shared-args.ts";
-import { withRunner } from "../with-runner.ts";
 
 /** Larger windows take longer and change little. */
 const DEFAULT_WINDOW = 2048;
@@ -35,52 +36,77 @@ export const perplexity = defineCommand({
   },
   examples: [
     { command: "deepts perplexity --model m.gguf wiki.test.raw", what: "of a test set" },
-    { command: "deepts perplexity --model m.gguf --ctx-size 512 --stride 512 --json book.txt", what: "faster, rougher" },
+    {
+      command: "deepts perplexity --model m.gguf --ctx-size 512 --stride 500 --json book.txt",
+      what: "faster, rougher",
+    },
   ],
   exits: RUN_EXITS,
   async run({ args, io, stdout, stderr, signal }) {
-    const text = await readText(args.file, io, "FILE");
+    const text = await readText(args.file, { io, signal }, "FILE");
     const { tokenizer } = await loadText(args.model);
     const { checkpoint } = await openModel(args.model);
     try {
-      const limit = checkpoint.config.maxPositionEmbeddings;
-      const size = args.ctxSize ?? Math.min(limit, DEFAULT_WINDOW);
-      if (size > limit) throw new UsageError(`--ctx-size: ${size}, but this model reads at most ${limit} tokens`);
-      const stride = args.stride ?? Math.max(1, size >> 1);
-      if (stride > size) throw new UsageError(`--stride: ${stride} is more than the window of ${size} tokens`);
+      const { ctxSize, stride } = windowArgs(args, checkpoint.config.maxPositionEmbeddings);
       const bos = tokenizer.addBos && tokenizer.bosId !== null ? [tokenizer.bosId] : [];
       const tokens = Int32Array.from([...bos, ...tokenizer.encode(text)]);
       if (tokens.length < 2) throw new UsageError(`FILE: ${args.file} has no token that could be predicted`);
-      let sum = 0;
-      const pages = pagesFor(Math.min(size, tokens.length));
+      const pages = pagesFor(Math.min(ctxSize, tokens.length));
       await withRunner(checkpoint, args.backend, { pages }, { stderr, signal }, async (runner) => {
-        const progress = new Progress(stderr, "evaluating");
-        for (const window of windowsOf(tokens.length, size, stride)) {
-          const read = tokens.subarray(window.start, window.end);
-          for await (const step of evaluate(runner, read, { signal })) {
-            const rows = (await step.outputs.logits!.read()) as Float32Array;
-            const width = rows.length / step.rows;
-            for (let row = 0; row < step.rows; row++) {
-              const next = window.start + step.start + row + 1;
-              if (next < window.firstScored || next >= window.end) continue;
-              sum -= tokenLogprob(rows.subarray(row * width, (row + 1) * width), tokens[next]!);
-            }
-            progress.update(window.start + step.start + step.rows, tokens.length);
-          }
-        }
-        await progress.end();
+        const windows = windowsOf(tokens.length, ctxSize, stride);
+        const nll = await totalNll(runner, tokens, windows, { stderr, signal });
+        const scored = tokens.length - 1;
+        const [meanNll, perplexity] = [nll / scored, Math.exp(nll / scored)];
+        const result = { tokens: tokens.length, scored, ctxSize, stride, meanNll, perplexity };
+        if (args.json) return stdout.line(JSON.stringify(result));
+        await stdout.line(`tokens      ${tokens.length} (${scored} scored, window ${ctxSize}, stride ${stride})`);
+        await stdout.line(`mean NLL    ${meanNll.toFixed(6)}`);
+        await stdout.line(`perplexity  ${perplexity.toFixed(4)}`);
       });
-      const scored = tokens.length - 1;
-      const result = { tokens: tokens.length, scored, meanNll: sum / scored, perplexity: Math.exp(sum / scored) };
-      if (args.json) return await stdout.line(JSON.stringify({ ...result, ctxSize: size, stride }));
-      await stdout.line(`tokens      ${result.tokens} (${scored} scored, windows of ${size}, stride ${stride})`);
-      await stdout.line(`mean NLL    ${result.meanNll.toFixed(6)}`);
-      await stdout.line(`perplexity  ${result.perplexity.toFixed(4)}`);
     } finally {
       await checkpoint.close();
     }
   },
 });
+
+/** @throws UsageError */
+function windowArgs(
+  args: { readonly ctxSize: number | undefined; readonly stride: number | undefined },
+  limit: number,
+): { ctxSize: number; stride: number } {
+  const ctxSize = args.ctxSize ?? Math.min(limit, DEFAULT_WINDOW);
+  if (ctxSize > limit) throw new UsageError(`--ctx-size: ${ctxSize}, but this model reads at most ${limit} tokens`);
+  const stride = args.stride ?? ctxSize >> 1;
+  if (stride < ctxSize) return { ctxSize, stride };
+  throw new UsageError(
+    `--stride: ${stride}, but windows of ${ctxSize} tokens must overlap: want at most ${ctxSize - 1}`,
+  );
+}
+
+/** Sum of -ln p over all tokens but the first. */
+async function totalNll(
+  runner: NetworkRunner,
+  tokens: Int32Array,
+  windows: readonly Window[],
+  { stderr, signal }: Pick<Invocation<unknown>, "stderr" | "signal">,
+): Promise<number> {
+  const progress = new Progress(stderr, "evaluating");
+  let nll = 0;
+  for (const { start, end, firstScored } of windows) {
+    for await (const step of evaluate(runner, tokens.subarray(start, end), { signal })) {
+      const logits = (await step.outputs.logits!.read()) as Float32Array;
+      const width = logits.length / step.rows;
+      for (let row = 0; row < step.rows; row++) {
+        const next = start + step.start + row + 1;
+        if (next < firstScored || next >= end) continue;
+        nll -= tokenLogprob(logits.subarray(row * width, (row + 1) * width), tokens[next]!);
+      }
+      progress.update(start + step.start + step.rows, tokens.length);
+    }
+  }
+  await progress.end();
+  return nll;
+}
 
 export interface Window {
   readonly start: number;
@@ -89,7 +115,7 @@ export interface Window {
   readonly firstScored: number;
 }
 
-/** Cuts `length` tokens so that each but the first is scored once, with at least `size - stride` tokens before it in later windows. */
+/** Cuts `length` tokens so that each but the first is scored once, from the second window on after at least size - stride others. */
 export function windowsOf(length: number, size: number, stride: number): Window[] {
   const windows: Window[] = [];
   let firstScored = 1;

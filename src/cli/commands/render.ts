@@ -38,9 +38,13 @@ export const render = defineCommand({
     },
   ],
   exits: TEXT_EXITS,
-  async run({ args, io, stdout }) {
-    const messages = checkList(await readJsonInput(args.messages, io, "--messages"), "--messages", "messages");
-    const tools = args.tools === undefined ? null : await readJsonInput(args.tools, io, "--tools");
+  async run({ args, io, stdout, signal }) {
+    const messages = checkList(
+      await readJsonInput(args.messages, { io, signal }, "--messages"),
+      "--messages",
+      "messages",
+    );
+    const tools = args.tools === undefined ? null : await readJsonInput(args.tools, { io, signal }, "--tools");
     const { chatTemplate, bosToken, eosToken, tokenizer } = await loadText(args.model);
     if (chatTemplate === null) throw new TextError("this model has no chat template");
     const worker = new TemplateWorker();

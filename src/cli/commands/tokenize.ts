@@ -22,9 +22,9 @@ export const tokenize = defineCommand({
     { command: "deepts tokenize --model m.gguf --json < book.txt | jq length", what: "count the tokens of a file" },
   ],
   exits: TEXT_EXITS,
-  async run({ args, io, stdout }) {
+  async run({ args, io, stdout, signal }) {
     const { tokenizer } = await loadText(args.model);
-    const ids = tokenizer.encode(await readText("-", io, "stdin"), { special: args.special });
+    const ids = tokenizer.encode(await readText("-", { io, signal }, "stdin"), { special: args.special });
     if (args.json) return stdout.line(JSON.stringify(ids));
     if (args.pieces) return stdout.write(ids.map((id) => `${id}\t${pieceOf(tokenizer, id)}\n`).join(""));
     await stdout.line(ids.join(" "));

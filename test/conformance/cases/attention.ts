@@ -192,7 +192,14 @@ function mlaCases(): OpCase[] {
       ];
     }),
     mlaCase({ ...small, keyLayout: "nopeMajor", plan: BRIEF, seed: 1380, pageSize: 1, about: "a page per position" }),
-    mlaCase({ ...small, keyLayout: "nopeMajor", plan: "past position 256", seed: 1381, pageSize: 64 }),
+    mlaCase({
+      ...small,
+      keyLayout: "nopeMajor",
+      plan: "past position 256",
+      seed: 1381,
+      pageSize: 64,
+      about: "large pages",
+    }),
     mlaCase({ ...small, keyLayout: "nopeMajor", plan: BRIEF, seed: 1382, scale: 40, about: "scores past exp's range" }),
     mlaCase({ ...small, keyLayout: "nopeMajor", plan: BRIEF, seed: 1383, topK: 64, about: "more than there are" }),
     mlaCase({

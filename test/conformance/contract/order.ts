@@ -34,6 +34,7 @@ export function orderAndLifetime({ test }: Harness): void {
       const write = await s.compile(attentionProgram(), cache);
       const read = await s.compile(readingProgram(), cache);
       const want = (await runAndRead(write, prompt(11), before)).out;
+      await write.run(prompt(11), after);
 
       void write.run(prompt(11), before);
       const seen = read.run(prompt(11), { q: before.q });

@@ -21,31 +21,40 @@ const GREEDY = 8;
 
 const llama = await getLlama({ gpu: false, build: "never", logLevel: "error" });
 const model = await llama.loadModel({ modelPath: process.argv[2] });
-const context = await model.createContext({ contextSize: 256, flashAttention: false });
+const context = await model.createContext({ contextSize: 256, flashAttention: false, threads: 2 });
 
-/** Most likely token after each of `tokens`, and the five most likely ones after the last. */
-async function read(tokens) {
+/** Tokens and their probabilities, the most likely first, after each of the positions. */
+async function read(tokens, positions) {
   const sequence = context.getSequence();
-  const options = { generateNext: { probabilities: true, token: true, options: { temperature: 0 } } };
-  const steps = await sequence.controlledEvaluate(tokens.map((token) => [token, options]));
-  const tables = steps.map(({ next }) => [...next.probabilities].sort((a, b) => b[1] - a[1]));
+  const next = { generateNext: { probabilities: true, options: { temperature: 0 } } };
+  const steps = await sequence.controlledEvaluate(
+    tokens.map((token, i) => (positions.includes(i) ? [token, next] : token)),
+  );
   await sequence.dispose();
-  return tables;
+  return positions.map((i) => [...steps[i].next.probabilities].sort((a, b) => b[1] - a[1]));
 }
+
+const round = (p) => Number(p.toFixed(5));
 
 const prompts = [];
 for (const text of PROMPTS) {
   const ids = model.tokenize(text, true);
-  const tables = await read(ids);
+  const tables = await read(ids, [...ids.keys()]);
   const greedy = [];
-  while (greedy.length < GREEDY) greedy.push((await read([...ids, ...greedy])).at(-1)[0][0]);
+  const lead = [];
+  while (greedy.length < GREEDY) {
+    const [[best, second]] = await read([...ids, ...greedy], [ids.length + greedy.length - 1]);
+    greedy.push(best[0]);
+    lead.push(round(best[1] - second[1]));
+  }
   prompts.push({
     text,
     ids,
-    mostLikely: tables.map(([[token]]) => token),
-    lead: tables.map(([first, second]) => Number((first[1] - second[1]).toFixed(4))),
-    probabilities: tables.map((table) => table.slice(0, 5).map(([token, p]) => [token, Number(p.toFixed(5))])),
+    /** After each token: the five most likely next ones with their probabilities. */
+    next: tables.map((table) => table.slice(0, 5).map(([token, p]) => [token, round(p)])),
     greedy,
+    /** By how much each was more likely than the second. */
+    lead,
     greedyText: model.detokenize(greedy),
   });
 }

@@ -1,0 +1,55 @@
+import { chatParameters, completionParameters, type Parameter } from "../protocol/parameters.ts";
+import { argHelp, type Command, flagOf, flagUsage, operandUsage } from "./command.ts";
+import { commands } from "./commands.ts";
+
+/** Markdown by name of the section, by file: what scripts/docs.mjs puts between the marks in these files. */
+export function generatedSections(): Readonly<Record<string, Readonly<Record<string, string>>>> {
+  return {
+    "docs/CLI.md": { commands: commands.map(commandSection).join("\n\n") },
+    "docs/API.md": {
+      "chat parameters": parameterTable(chatParameters),
+      "completion parameters": parameterTable(completionParameters),
+    },
+  };
+}
+
+function commandSection({ name, summary, description, operands = {}, args, examples, exits }: Command): string {
+  const words = Object.entries(operands).map(([operand, definition]) => ` ${operandUsage(operand, definition)}`);
+  const rows = [
+    ...Object.entries(operands).map(([operand, definition]) => [
+      `\`${operandUsage(operand, definition)}\``,
+      definition.help,
+    ]),
+    ...Object.entries(args).map(([arg, definition]) => {
+      const no =
+        definition.type === "flag" && definition.negatable ? `, \`${flagOf(arg).replace("--", "--no-")}\`` : "";
+      return [`\`${flagUsage(arg, definition)}\`${no}`, argHelp(definition)];
+    }),
+  ];
+  return [
+    `## \`deepts ${name}${words.join("")}\``,
+    `${summary}.${description === undefined ? "" : `\n\n${fenceLists(description)}`}`,
+    table(["Argument", "Meaning"], rows),
+    `\`\`\`sh\n${examples.map(({ command, what }) => `# ${what}\n${command}`).join("\n")}\n\`\`\``,
+    table(["Exit code", "Meaning"], Object.entries(exits)),
+  ].join("\n\n");
+}
+
+/** Indented lines of a description are laid out by hand. */
+function fenceLists(description: string): string {
+  return description.replace(/(?:^ {2}.*\n?)+/gm, (lines) => `\n\`\`\`text\n${lines.trimEnd()}\n\`\`\`\n`).trimEnd();
+}
+
+function parameterTable(parameters: readonly Parameter[]): string {
+  const rows = parameters.map(({ name, state, note, extension }) => [
+    `\`${name}\``,
+    extension ? `${state} (extension)` : state,
+    note,
+  ]);
+  return table(["Parameter", "State", "Note"], rows);
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, head.map(() => "---"), ...rows];
+  return lines.map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`).join("\n");
+}

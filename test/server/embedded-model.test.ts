@@ -1,0 +1,133 @@
+import type OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type LoadedModel, loadModel } from "../../src/node.ts";
+import { openServer, type TestServer } from "./start-server.ts";
+
+/** The whole way: openai client, socket, engine, embedded model. */
+let model: LoadedModel;
+let server: TestServer;
+let client: OpenAI;
+
+beforeAll(async () => {
+  model = await loadModel(undefined, { contextSize: 512, parallel: 2 });
+  server = await openServer(model.engine);
+  ({ client } = server);
+});
+
+afterAll(async () => {
+  await server.close();
+  await model.close();
+});
+
+const hello = [{ role: "user" as const, content: "Hello" }];
+const HELLO = "Hello! Ask me for a story or a small sum.";
+
+const weather = {
+  type: "function" as const,
+  function: {
+    name: "get_weather",
+    description: "Get the current weather for a city.",
+    parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+  },
+};
+
+describe("the embedded model behind the API", () => {
+  it("answers, names itself and counts tokens", async () => {
+    const completion = await client.chat.completions.create({ model: "deepseek-v3", messages: hello, temperature: 0 });
+    expect(completion.model).toBe("deepts-tiny");
+    expect(completion.choices[0]).toMatchObject({ finish_reason: "stop", message: { content: HELLO } });
+    const { usage } = completion;
+    expect(usage!.total_tokens).toBe(usage!.prompt_tokens + usage!.completion_tokens);
+  });
+
+  it("says in /v1/models that it is a demonstration model", async () => {
+    const { data } = await client.models.list();
+    expect(data).toMatchObject([{ id: "deepts-tiny", description: expect.stringContaining("demonstration") }]);
+  });
+
+  it("streams the same text in pieces", async () => {
+    const stream = await client.chat.completions.create({ model: "x", messages: hello, temperature: 0, stream: true });
+    const pieces: string[] = [];
+    for await (const chunk of stream) pieces.push(chunk.choices[0]?.delta.content ?? "");
+    expect(pieces.join("")).toBe(HELLO);
+    expect(pieces.filter((piece) => piece !== "").length).toBeGreaterThan(5);
+  });
+
+  it("calls a tool with arguments that are JSON, plain and streamed", async () => {
+    const messages = [{ role: "user" as const, content: "What is the weather in Velmaris?" }];
+    const request = { model: "x", messages, tools: [weather], temperature: 0 };
+    const { choices } = await client.chat.completions.create(request);
+    expect(choices[0]!.finish_reason).toBe("tool_calls");
+    const call = choices[0]!.message.tool_calls![0]!;
+    if (call.type !== "function") throw new Error("want a function call");
+    expect(call.function.name).toBe("get_weather");
+    expect(Object.keys(JSON.parse(call.function.arguments))).toEqual(["city"]);
+
+    const runner = client.chat.completions.stream(request);
+    const streamed = await runner.finalChatCompletion();
+    const again = streamed.choices[0]!.message.tool_calls![0]!;
+    expect(again).toMatchObject({ function: { name: "get_weather", arguments: call.function.arguments } });
+
+    // The result goes back, and the model speaks about it.
+    const answer = await client.chat.completions.create({
+      ...request,
+      messages: [
+        ...messages,
+        choices[0]!.message,
+        { role: "tool", tool_call_id: call.id, content: '{"temperature": 17, "condition": "rainy"}' },
+      ],
+    });
+    expect(answer.choices[0]!.message.content).toContain("17");
+  });
+
+  it("splits reasoning from the answer", async () => {
+    const { choices } = await client.chat.completions.create({
+      model: "x",
+      messages: [{ role: "user", content: "What is 46 * 7?" }],
+      temperature: 0,
+      reasoning_effort: "low",
+    });
+    const message = choices[0]!.message as OpenAI.ChatCompletionMessage & { reasoning_content?: string };
+    expect(message.reasoning_content).toContain("6 * 7 = 42");
+    expect(message.content).toMatch(/^46 \* 7 = /);
+  });
+
+  it("completes plain text from its beginning", async () => {
+    const { choices } = await client.completions.create({
+      model: "x",
+      prompt: "Once upon a time, a little owl named Pip",
+      max_tokens: 6,
+      temperature: 0,
+    });
+    expect(choices[0]).toMatchObject({ text: " lived near the tower. One", finish_reason: "length" });
+  });
+
+  it("refuses a prompt that does not fit with both counts, streamed or not", async () => {
+    const messages = [{ role: "user" as const, content: "word ".repeat(600) }];
+    for (const stream of [false, true]) {
+      const refused = client.chat.completions.create({ model: "x", messages, stream });
+      await expect(refused).rejects.toMatchObject({ status: 400, code: "context_length_exceeded" });
+      await expect(refused).rejects.toThrow(/\d{3} tokens.*512/);
+    }
+  });
+
+  it("stops computing when the client goes away, and goes on serving", async () => {
+    const stream = await client.chat.completions.create({
+      model: "x",
+      messages: [{ role: "user", content: "Tell me a story." }],
+      stream: true,
+      max_tokens: 400,
+    });
+    for await (const _ of stream) break; // closes the connection
+    await expect.poll(() => model.engine.activity.running).toBe(0);
+    const { choices } = await client.chat.completions.create({ model: "x", messages: hello, temperature: 0 });
+    expect(choices[0]!.message.content).toBe(HELLO);
+  });
+
+  it("answers several at once, each as if alone", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => client.chat.completions.create({ model: "x", messages: hello, temperature: 0 })),
+    );
+    expect(answers.map(({ choices }) => choices[0]!.message.content)).toEqual(Array(5).fill(HELLO));
+  });
+});
