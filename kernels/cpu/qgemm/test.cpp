@@ -98,13 +98,15 @@ Weight decode(Type type, const uint8_t* row, size_t column) {
 
 size_t row_bytes(Type type, size_t cols) { return cols / geometry(type).block_columns * geometry(type).block_bytes; }
 
-// Random bits, with the f16 scales of moderate size.
+// Random bits and, every fourth block, codes at their ends, with the f16 scales of moderate size.
 std::vector<uint8_t> random_rows(Type type, size_t rows, size_t cols) {
   const Geometry g = geometry(type);
   std::vector<uint8_t> raw(rows * row_bytes(type, cols));
   for (uint8_t& byte : raw) byte = static_cast<uint8_t>(random_u32() >> 13);
   const bool has_minimum = type == Type::Q4_1 || type == Type::Q5_1 || type == Type::Q4_K || type == Type::Q5_K;
   for (size_t at = 0; at < raw.size(); at += g.block_bytes) {
+    constexpr uint8_t kEnds[] = {0x00, 0xff, 0x80, 0x7f};
+    if (random_u32() % 4 == 0) std::fill_n(raw.begin() + static_cast<long>(at), g.block_bytes, kEnds[random_u32() % 4]);
     const size_t d = at + (type == Type::Q6_K ? 208 : 0);
     raw[d + 1] = static_cast<uint8_t>((raw[d + 1] & 0x83) | (random_u32() % 16) << 2);
     if (has_minimum) raw[d + 3] = static_cast<uint8_t>((raw[d + 3] & 0x83) | (random_u32() % 16) << 2);
@@ -132,7 +134,8 @@ std::vector<float> random_activations(size_t rows, size_t cols) {
   for (float& v : x) v = random_normal();
   for (size_t i = 0; i < 32 && i < x.size(); ++i) x[i] = 0;          // a block of zeros
   if (cols >= 64) x[45] = 1000.f;                                    // an outlier
-  if (rows > 1) for (size_t i = 0; i < 32; ++i) x[cols + i] = i % 2 ? 3.f : -3.f;  // codes at both ends
+  for (size_t i = 0; rows > 1 && i < cols; ++i) x[cols + i] = i % 2 ? 3.f : -3.f;  // codes at both ends
+  for (size_t i = 0; rows > 2 && i < cols; ++i) x[2 * cols + i] = 5.f;             // and at one, for the largest sums
   return x;
 }
 
