@@ -37,6 +37,17 @@ export function openCpu(options: CpuOptions = {}): Backend {
   return new CpuBackend(native, threads, target);
 }
 
+/** Why there is no cpu backend on this machine, or null. A wrong target or number of threads is the caller's, and not in here. */
+export function nativeProblem(): BackendUnavailableError | null {
+  try {
+    loadNative();
+    return null;
+  } catch (error) {
+    if (error instanceof BackendUnavailableError) return error;
+    throw error;
+  }
+}
+
 function checkTarget(native: Native, target: string): void {
   const targets = native.targets();
   const found = targets.find(({ name }) => name === target);
