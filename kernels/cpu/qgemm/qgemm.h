@@ -90,5 +90,7 @@ extern const Table scalar_table;      // any CPU, 4 lanes
 extern const Table avx2_table;        // AVX2, FMA, F16C; 8 lanes
 extern const Table avxvnni_table;     // these and AVX-VNNI; 8 lanes
 extern const Table avx512vnni_table;  // AVX-512 F, BW, VL, DQ and VNNI; 16 lanes
+extern const Table wasm_table;          // WebAssembly SIMD; 4 lanes
+extern const Table wasm_relaxed_table;  // and relaxed SIMD; 4 lanes
 
 }  // namespace dts::qgemm

@@ -12,6 +12,11 @@ inline const Table* const kTables[] = {
     &avx2_table,
     &avxvnni_table,
     &avx512vnni_table,
+#elif defined(__wasm__)
+    &wasm_table,
+#if defined(__wasm_relaxed_simd__)
+    &wasm_relaxed_table,
+#endif
 #endif
 };
 
