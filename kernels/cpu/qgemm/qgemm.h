@@ -86,10 +86,12 @@ struct Table {
 
 // One table a translation unit of its own (target_<name>.cpp), so a build takes those its architecture has. Calling into
 // a table the CPU cannot run is an illegal instruction: choose by the CPU's features first.
-extern const Table scalar_table;      // any CPU, 4 lanes
-extern const Table avx2_table;        // AVX2, FMA, F16C; 8 lanes
-extern const Table avxvnni_table;     // these and AVX-VNNI; 8 lanes
-extern const Table avx512vnni_table;  // AVX-512 F, BW, VL, DQ and VNNI; 16 lanes
+extern const Table scalar_table;        // any CPU, 4 lanes
+extern const Table avx2_table;          // AVX2, FMA, F16C; 8 lanes
+extern const Table avxvnni_table;       // these and AVX-VNNI; 8 lanes
+extern const Table avx512vnni_table;    // AVX-512 F, BW, VL, DQ and VNNI; 16 lanes
+extern const Table neondot_table;       // AArch64 with dotprod; 4 lanes
+extern const Table neoni8mm_table;      // and i8mm; 4 lanes
 extern const Table wasm_table;          // WebAssembly SIMD; 4 lanes
 extern const Table wasm_relaxed_table;  // and relaxed SIMD; 4 lanes
 

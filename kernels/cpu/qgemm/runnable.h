@@ -3,6 +3,10 @@
 #include <cstring>
 
 #include "qgemm.h"
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 namespace dts::qgemm {
 
@@ -12,6 +16,9 @@ inline const Table* const kTables[] = {
     &avx2_table,
     &avxvnni_table,
     &avx512vnni_table,
+#elif defined(__aarch64__)
+    &neondot_table,
+    &neoni8mm_table,
 #elif defined(__wasm__)
     &wasm_table,
 #if defined(__wasm_relaxed_simd__)
@@ -29,6 +36,10 @@ inline bool runnable([[maybe_unused]] const Table& t) {
     return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
   }
+#elif defined(__aarch64__) && defined(__linux__)
+  const bool dot = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  if (&t == &neondot_table) return dot;
+  if (&t == &neoni8mm_table) return dot && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
 #endif
   return true;
 }
