@@ -1,8 +1,9 @@
-// Makes a checkout ready to run: dependencies, dist/ and the command `deepts`. Where all is in place it only looks.
+// Makes a checkout ready to run: dependencies, dist/, the native kernels and the command `deepts`. Where all is in place it only looks.
 import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { nodeVersionProblem } from "../bin/node-version.mjs";
 import { build, isBuilt, setupLock } from "./build.mjs";
+import { buildNative, isNativeSettled } from "./build-native.mjs";
 import { withLock } from "./lock.mjs";
 import { isMain, root, run, say } from "./run.mjs";
 
@@ -13,7 +14,7 @@ export async function setup() {
     console.error(problem);
     return 1;
   }
-  if (!isInstalled() || !isBuilt()) {
+  if (!isInstalled() || !isBuilt() || !isNativeSettled()) {
     const code = await withLock(setupLock, installAndBuild);
     if (code !== 0) return code;
   }
@@ -34,6 +35,11 @@ async function installAndBuild() {
     say("building dist/ (tsdown) ...");
     const code = await build();
     if (code !== 0) return failed("the build", code, "`npm run check` says more");
+  }
+  if (!isNativeSettled()) {
+    say("building the native kernels (node-gyp) ...");
+    const problem = await buildNative();
+    if (problem !== null) say(`${problem}; the slower reference backend computes instead`);
   }
   return 0;
 }

@@ -14,6 +14,7 @@ import type { Backend } from "./tensor/backend.ts";
 import { TemplateWorker } from "./tokenizer/template-worker.ts";
 import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
 
+export { type CpuOptions, openCpu } from "./backends/cpu/backend.ts";
 export { openReference } from "./backends/reference/backend.ts";
 export { Engine } from "./engine/engine.ts";
 export type * from "./engine/generation.ts";
@@ -22,15 +23,28 @@ export type * from "./tensor/backend.ts";
 export type * from "./tensor/program.ts";
 export type * from "./tensor/weight.ts";
 
-/** Backends by name, the best first; `auto` takes the first that opens. */
-export const BACKENDS = ["reference"] as const;
+/** Backends by name, the best first; `auto` takes the first that this machine has. */
+export const BACKENDS = ["cpu", "reference"] as const;
+
+export interface BackendOptions {
+  /** Threads of the cpu backend. Default: the physical cores that this process may use. */
+  readonly threads?: number;
+  /** Told in one line when `auto` had to do without the best backend, and why. */
+  readonly onNote?: (note: string) => void;
+}
 
 /**
  * Opens a backend by name, or one from outside: the path of a module that exports `createBackend(): Backend | Promise<Backend>`.
  * @param choice `auto`, a name of BACKENDS, or a path that starts with `.` or `/` or ends in .js or .mjs
  * @throws BackendUnavailableError
  */
-export async function openBackend(choice = "auto"): Promise<Backend> {
+export async function openBackend(choice = "auto", { threads, onNote }: BackendOptions = {}): Promise<Backend> {
+  if (choice === "cpu" || choice === "auto") {
+    const { nativeProblem, openCpu } = await import("./backends/cpu/backend.ts");
+    const problem = choice === "auto" ? nativeProblem() : null;
+    if (problem === null) return openCpu({ threads });
+    onNote?.(`${problem.message}; until then the reference backend computes, which is many times slower`);
+  }
   if (choice === "auto" || choice === "reference") {
     const { openReference } = await import("./backends/reference/backend.ts");
     return openReference();
@@ -122,6 +136,8 @@ export async function loadText(model: string = embeddedModelPath()): Promise<Mod
 export interface LoadOptions {
   /** A name of BACKENDS, `auto`, or the path of a module. Default auto. */
   readonly backend?: string;
+  /** Threads of the cpu backend. Default: the physical cores that this process may use. */
+  readonly threads?: number;
   /** Positions a sequence may have. Default: the model's own limit, at most 8192. */
   readonly contextSize?: number;
   /** Sequences of full length that the cache holds at once. Default 4. */
@@ -133,7 +149,7 @@ export interface LoadOptions {
 /** A model that answers, with everything it needs; one `close()` frees it all. */
 export interface LoadedModel {
   readonly engine: Engine;
-  /** Things a user should know about the file. */
+  /** Things a user should know about the file and about what computes. */
   readonly notes: readonly string[];
   close(): Promise<void>;
 }
@@ -156,7 +172,9 @@ export async function loadModel(model?: string, options: LoadOptions = {}): Prom
     for (const step of closers.splice(0).reverse()) await step();
   };
   try {
-    const backend = await openBackend(options.backend);
+    const notes: string[] = [];
+    const { threads } = options;
+    const backend = await openBackend(options.backend, { threads, onNote: (note) => notes.push(note) });
     closers.push(() => backend.close());
     const opened = await openModel(place);
     closers.push(() => opened.checkpoint.close());
@@ -175,7 +193,7 @@ export async function loadModel(model?: string, options: LoadOptions = {}): Prom
       signal: options.signal,
     });
     closers.push(() => engine.close());
-    return { engine, notes: opened.checkpoint.notes, close };
+    return { engine, notes: [...notes, ...opened.checkpoint.notes], close };
   } catch (error) {
     await close();
     throw error;

@@ -27,6 +27,7 @@ const RULES: LayerRules = {
   split: ["backends"],
   importers: { backends: ["node.ts", "browser.ts"] },
   nodeOnly: [
+    "backends/cpu",
     "convert/hf-directory.ts",
     "formats/file-sink.ts",
     "formats/file-source.ts",

@@ -24,13 +24,15 @@ export async function withModel(
 /** Loads a checkpoint's network into a backend, says how far it is, and frees both after `use`. */
 export async function withRunner(
   checkpoint: Checkpoint,
-  backendChoice: string,
+  { backend: choice, threads }: { readonly backend: string; readonly threads: number | undefined },
   options: RunnerOptions,
   surroundings: Surroundings,
   use: (runner: NetworkRunner) => Promise<void>,
 ): Promise<void> {
-  const backend = await openBackend(backendChoice);
+  const notes: string[] = [];
+  const backend = await openBackend(choice, { threads, onNote: (note) => notes.push(note) });
   try {
+    for (const note of notes) await surroundings.stderr.line(note);
     const load = (watch: Watch) => NetworkRunner.load(checkpoint, backend, { ...options, ...watch });
     const runner = await loadShowing(surroundings, load);
     try {

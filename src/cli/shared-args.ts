@@ -18,8 +18,17 @@ export const backendArg = {
   type: "text",
   default: "auto",
   env: "DEEPTS_BACKEND",
-  help: "auto, reference, or the path of a module that exports createBackend()",
+  help: "auto, cpu, reference, or the path of a module that exports createBackend()",
 } as const satisfies TextArg;
+
+export const threadsArg = {
+  type: "integer",
+  value: "N",
+  min: 1,
+  max: 256,
+  env: "DEEPTS_THREADS",
+  help: "threads of the cpu backend; default the physical cores that the process may use",
+} as const satisfies NumberArg;
 
 export const ctxSizeArg = {
   type: "integer",

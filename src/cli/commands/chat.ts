@@ -5,7 +5,15 @@ import { Conversation } from "../conversation.ts";
 import { RUN_EXITS } from "../exit-codes.ts";
 import { LineReader } from "../line-reader.ts";
 import { withModel } from "../loading.ts";
-import { backendArg, ctxSizeArg, maxTokensArg, modelArg, samplingArgs, samplingOf } from "../shared-args.ts";
+import {
+  backendArg,
+  ctxSizeArg,
+  maxTokensArg,
+  modelArg,
+  samplingArgs,
+  samplingOf,
+  threadsArg,
+} from "../shared-args.ts";
 import { separateReasoning } from "../stream-answer.ts";
 
 const HELP = "/reset forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer";
@@ -24,6 +32,7 @@ export const chat = defineCommand({
     maxTokens: maxTokensArg,
     ...samplingArgs,
     backend: backendArg,
+    threads: threadsArg,
     ctxSize: ctxSizeArg,
   },
   examples: [
@@ -34,8 +43,8 @@ export const chat = defineCommand({
   exits: { ...RUN_EXITS, 0: "the conversation was left" },
   async run(invocation) {
     const { args, stderr, signal } = invocation;
-    const { backend, ctxSize: contextSize } = args;
-    await withModel(args.model, { backend, contextSize, parallel: 1 }, { stderr, signal }, async (model) => {
+    const { backend, threads, ctxSize: contextSize } = args;
+    await withModel(args.model, { backend, threads, contextSize, parallel: 1 }, { stderr, signal }, async (model) => {
       if (model.engine.text.chatTemplate === null) {
         throw new TextError("this model has no chat template; deepts generate --raw goes on from plain text");
       }

@@ -5,7 +5,15 @@ import { defineCommand } from "../command.ts";
 import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { readText } from "../input.ts";
 import { withModel } from "../loading.ts";
-import { backendArg, ctxSizeArg, maxTokensArg, modelArg, samplingArgs, samplingOf } from "../shared-args.ts";
+import {
+  backendArg,
+  ctxSizeArg,
+  maxTokensArg,
+  modelArg,
+  samplingArgs,
+  samplingOf,
+  threadsArg,
+} from "../shared-args.ts";
 import { type Answer, separateReasoning, streamAnswer } from "../stream-answer.ts";
 
 export const generate = defineCommand({
@@ -24,6 +32,7 @@ export const generate = defineCommand({
     ...samplingArgs,
     stop: { type: "list", value: "TEXT", help: "end the answer before this text" },
     backend: backendArg,
+    threads: threadsArg,
     ctxSize: ctxSizeArg,
     json: { type: "flag", help: "print one JSON object at the end, and nothing before" },
   },
@@ -42,9 +51,10 @@ export const generate = defineCommand({
     }
     const stop = checkStops(args.stop);
     const prompt = args.prompt === "-" ? await readText("-", { io, signal }, "--prompt") : args.prompt;
-    const { backend, ctxSize: contextSize } = args;
-    await withModel(args.model, { backend, contextSize, parallel: 1 }, { stderr, signal }, async (model) => {
-      const { engine } = model;
+    const { backend, threads, ctxSize: contextSize } = args;
+    await withModel(args.model, { backend, threads, contextSize, parallel: 1 }, { stderr, signal }, async (model) => {
+      const { engine, notes } = model;
+      for (const note of notes) await stderr.line(note);
       const { ids, startsInThinking } = await promptOf(model, prompt, args);
       const sampling = samplingOf(args);
       const request = { prompt: ids, maxTokens: args.maxTokens ?? null, sampling, stop };

@@ -7,7 +7,7 @@ import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { readText } from "../input.ts";
 import { withRunner } from "../loading.ts";
 import { Progress } from "../progress.ts";
-import { backendArg, modelArg } from "../shared-args.ts";
+import { backendArg, modelArg, threadsArg } from "../shared-args.ts";
 
 /** Larger windows take longer and change little. */
 const DEFAULT_WINDOW = 2048;
@@ -25,6 +25,7 @@ export const perplexity = defineCommand({
   args: {
     model: modelArg,
     backend: backendArg,
+    threads: threadsArg,
     ctxSize: {
       type: "integer",
       value: "TOKENS",
@@ -52,7 +53,7 @@ export const perplexity = defineCommand({
       const tokens = Int32Array.from([...bos, ...tokenizer.encode(text)]);
       if (tokens.length < 2) throw new UsageError(`FILE: ${args.file} has no token that could be predicted`);
       const pages = pagesFor(Math.min(ctxSize, tokens.length));
-      await withRunner(checkpoint, args.backend, { pages }, { stderr, signal }, async (runner) => {
+      await withRunner(checkpoint, args, { pages }, { stderr, signal }, async (runner) => {
         const windows = windowsOf(tokens.length, ctxSize, stride);
         const nll = await totalNll(runner, tokens, windows, { stderr, signal });
         const scored = tokens.length - 1;

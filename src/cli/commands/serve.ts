@@ -6,7 +6,7 @@ import { defineCommand } from "../command.ts";
 import { SERVE_EXITS } from "../exit-codes.ts";
 import { loadShowing } from "../loading.ts";
 import type { Output } from "../output.ts";
-import { backendArg, ctxSizeArg, modelArg } from "../shared-args.ts";
+import { backendArg, ctxSizeArg, modelArg, threadsArg } from "../shared-args.ts";
 
 export const serve = defineCommand({
   name: "serve",
@@ -32,6 +32,7 @@ export const serve = defineCommand({
       help: "address to listen on; 0.0.0.0 lets other machines in",
     },
     backend: backendArg,
+    threads: threadsArg,
     ctxSize: ctxSizeArg,
     parallel: {
       type: "integer",
@@ -64,10 +65,12 @@ export const serve = defineCommand({
       import("../../server/app.ts"),
       import("../../server/listen.ts"),
     ]);
-    const { backend, ctxSize: contextSize, parallel } = args;
+    const { backend, threads, ctxSize: contextSize, parallel } = args;
     const listening = listen({ fetch: (request) => app.fetch(request) }, { port: args.port, host: args.host, signal });
     const loading = listening.then(() =>
-      loadShowing({ stderr, signal }, (watch) => loadModel(args.model, { backend, contextSize, parallel, ...watch })),
+      loadShowing({ stderr, signal }, (watch) =>
+        loadModel(args.model, { backend, threads, contextSize, parallel, ...watch }),
+      ),
     );
     const app = createApp({
       model: loading.then(({ engine }) => engine),

@@ -1,0 +1,335 @@
+// The kernels as a Node-API addon. What JavaScript sees is typed in src/backends/cpu/native.ts; nobody else may call it.
+// Long work happens on a thread of libuv's pool and, from there, on the threads of the backend's own pool.
+#include <napi.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "../../cpu/dispatch.h"
+#include "../../cpu/executor.h"
+#include "../../cpu/weight.h"
+
+namespace {
+
+using dts::Executor;
+
+/** Carries out `work` off the event loop; the promise gets what `result` makes of it. `kept` stays alive meanwhile. */
+template <class Work, class Result>
+class Task : public Napi::AsyncWorker {
+ public:
+  static Napi::Value start(Napi::Env env, Napi::Object kept, Work work, Result result) {
+    auto* task = new Task(env, std::move(work), std::move(result));
+    task->kept_ = Napi::Persistent(kept);
+    const Napi::Promise promise = task->deferred_.Promise();
+    task->Queue();
+    return promise;
+  }
+
+  void Execute() override { work_(); }
+  void OnOK() override { deferred_.Resolve(result_(Env())); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Task(Napi::Env env, Work work, Result result)
+      : AsyncWorker(env, "deepts"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        work_(std::move(work)),
+        result_(std::move(result)) {}
+
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference kept_;
+  Work work_;
+  Result result_;
+};
+
+size_t size_at(const Napi::CallbackInfo& info, size_t index) {
+  const double value = info[index].As<Napi::Number>().DoubleValue();
+  if (!(value >= 0 && value <= 9007199254740991.0)) throw Napi::RangeError::New(info.Env(), "a size is out of range");
+  return static_cast<size_t>(value);
+}
+
+/** std::memcpy, which must not be given null even for nothing: an empty typed array may have no memory. */
+void copy(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+template <class T, class Array>
+void assign(std::vector<T>& to, const Array& from) {
+  to.assign(from.Data(), from.Data() + from.ElementLength());
+}
+
+/** An object of JavaScript that shares in a T until it is closed. */
+template <class Self, class T>
+class Handle : public Napi::ObjectWrap<Self> {
+ public:
+  explicit Handle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Self>(info) {
+    info.This().As<Napi::Object>().TypeTag(&Self::kTag);
+  }
+
+  const std::shared_ptr<T>& get(Napi::Env env) const {
+    if (!held_) throw Napi::Error::New(env, "closed");
+    return held_;
+  }
+
+  static const std::shared_ptr<T>& from(const Napi::Value& value) {
+    const Napi::Env env = value.Env();
+    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&Self::kTag)) {
+      throw Napi::TypeError::New(env, "an object of another kind was expected");
+    }
+    return Self::Unwrap(value.As<Napi::Object>())->get(env);
+  }
+
+ protected:
+  std::shared_ptr<T> held_;
+};
+
+/** The threads of a backend and the target their kernels are of. */
+struct Machine {
+  const dts::KernelTable* kernels;
+  std::shared_ptr<dts::Pool> pool;
+};
+
+/** new Pool(threads, target | null) */
+class PoolHandle : public Handle<PoolHandle, Machine> {
+ public:
+  static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c01, 0x8e0b6a7c3d2f1901};
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Pool",
+                       {InstanceAccessor<&PoolHandle::target>("target"), InstanceMethod<&PoolHandle::stop>("close")});
+  }
+
+  explicit PoolHandle(const Napi::CallbackInfo& info) : Handle(info) {
+    const size_t threads = size_at(info, 0);
+    const bool forced = info[1].IsString();
+    const std::string name = forced ? info[1].As<Napi::String>().Utf8Value() : "";
+    const dts::KernelTable* kernels = dts::pick_target(forced ? name.c_str() : nullptr, dts::cpu_features());
+    if (!kernels) throw Napi::RangeError::New(info.Env(), "unknown or unrunnable target " + name);
+    held_ = std::make_shared<Machine>(Machine{kernels, std::make_shared<dts::Pool>(static_cast<unsigned>(threads))});
+  }
+
+ private:
+  Napi::Value target(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), get(info.Env())->kernels->name); }
+
+  /** A step under way ends soon; the threads go with the last executor. */
+  void stop(const Napi::CallbackInfo&) {
+    if (held_) held_->pool->abort();
+    held_.reset();
+  }
+};
+
+/** new Weight(dtype, rows, cols, scaleBlock): memory for a weight; scaleBlock > 0 adds a scale for so many columns. */
+class WeightHandle : public Handle<WeightHandle, dts::Weight> {
+ public:
+  static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c02, 0x8e0b6a7c3d2f1902};
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Weight",
+                       {InstanceAccessor<&WeightHandle::bytes>("bytes"), InstanceMethod<&WeightHandle::write>("write"),
+                        InstanceMethod<&WeightHandle::write_scales>("writeScales"),
+                        InstanceMethod<&WeightHandle::close>("close")});
+  }
+
+  explicit WeightHandle(const Napi::CallbackInfo& info) : Handle(info) {
+    const size_t dtype = dts::find_dtype(info[0].As<Napi::String>().Utf8Value().c_str());
+    if (dtype == dts::kDTypeCount) throw Napi::RangeError::New(info.Env(), "unknown element type");
+    const size_t rows = size_at(info, 1), cols = size_at(info, 2), block = size_at(info, 3);
+    held_ = std::make_shared<dts::Weight>(static_cast<dts::DType>(dtype), rows, cols);
+    if (block == 0) return;
+    held_->scale_block = block;
+    held_->scale_cols = (cols + block - 1) / block;
+    held_->scales = dts::Buffer<float>(rows * held_->scale_cols);
+  }
+
+ private:
+  void close(const Napi::CallbackInfo&) { held_.reset(); }
+
+  Napi::Value bytes(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(get(info.Env())->bytes()));
+  }
+
+  /** (offset, bytes: Uint8Array): Promise<void> */
+  Napi::Value write(const Napi::CallbackInfo& info) {
+    const auto weight = get(info.Env());
+    const size_t offset = size_at(info, 0);
+    const auto source = info[1].As<Napi::Uint8Array>();
+    const size_t length = source.ByteLength();
+    if (offset > weight->data.size() || length > weight->data.size() - offset) {
+      throw Napi::RangeError::New(info.Env(), "bytes outside the weight");
+    }
+    const uint8_t* from = source.Data();
+    return Task<std::function<void()>, Napi::Value (*)(Napi::Env)>::start(
+        info.Env(), source, [weight, offset, from, length] { copy(weight->data.data() + offset, from, length); },
+        [](Napi::Env env) { return env.Undefined(); });
+  }
+
+  /** (offset, scales: Float32Array) */
+  void write_scales(const Napi::CallbackInfo& info) {
+    const auto& weight = get(info.Env());
+    const size_t offset = size_at(info, 0);
+    const auto source = info[1].As<Napi::Float32Array>();
+    const size_t length = source.ElementLength();
+    if (offset > weight->scales.size() || length > weight->scales.size() - offset) {
+      throw Napi::RangeError::New(info.Env(), "scales outside the weight");
+    }
+    copy(weight->scales.data() + offset, source.Data(), length * sizeof(float));
+  }
+};
+
+/** new Cache(pageSize, pages, widths: number[]) */
+class CacheHandle : public Handle<CacheHandle, dts::Cache> {
+ public:
+  static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c03, 0x8e0b6a7c3d2f1903};
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Cache", {InstanceAccessor<&CacheHandle::bytes>("bytes"), InstanceMethod<&CacheHandle::close>("close")});
+  }
+
+  explicit CacheHandle(const Napi::CallbackInfo& info) : Handle(info) {
+    auto cache = std::make_shared<dts::Cache>();
+    cache->page_size = size_at(info, 0);
+    cache->pages = size_at(info, 1);
+    const auto widths = info[2].As<Napi::Array>();
+    for (uint32_t i = 0; i < widths.Length(); ++i) {
+      const double width = widths.Get(i).As<Napi::Number>().DoubleValue();
+      cache->fields.emplace_back(cache->pages * cache->page_size, static_cast<size_t>(width));
+    }
+    held_ = std::move(cache);
+  }
+
+ private:
+  void close(const Napi::CallbackInfo&) { held_.reset(); }
+
+  Napi::Value bytes(const Napi::CallbackInfo& info) {
+    double bytes = 0;
+    for (const dts::CacheField& field : get(info.Env())->fields) bytes += static_cast<double>(field.data.bytes());
+    return Napi::Number::New(info.Env(), bytes);
+  }
+};
+
+/** new Executor(pool, plan: Uint32Array, weights: Weight[], cache) */
+class ExecutorHandle : public Handle<ExecutorHandle, Executor> {
+ public:
+  static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c04, 0x8e0b6a7c3d2f1904};
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Executor",
+        {InstanceAccessor<&ExecutorHandle::scratch_bytes>("scratchBytes"),
+         InstanceMethod<&ExecutorHandle::set_rows>("setRows"), InstanceMethod<&ExecutorHandle::poison>("poison"),
+         InstanceMethod<&ExecutorHandle::write>("write"), InstanceMethod<&ExecutorHandle::read>("read"),
+         InstanceMethod<&ExecutorHandle::copy_from>("copyFrom"), InstanceMethod<&ExecutorHandle::run>("run"),
+         InstanceMethod<&ExecutorHandle::close>("close")});
+  }
+
+  explicit ExecutorHandle(const Napi::CallbackInfo& info) : Handle(info) {
+    const auto& machine = PoolHandle::from(info[0]);
+    const auto plan = info[1].As<Napi::Uint32Array>();
+    const auto list = info[2].As<Napi::Array>();
+    std::vector<std::shared_ptr<const dts::Weight>> weights;
+    for (uint32_t i = 0; i < list.Length(); ++i) weights.push_back(WeightHandle::from(list.Get(i)));
+    held_ = std::make_shared<Executor>(*machine->kernels, machine->pool, plan.Data(), plan.ElementLength(), std::move(weights),
+                                       CacheHandle::from(info[3]));
+  }
+
+ private:
+  void close(const Napi::CallbackInfo&) { held_.reset(); }
+
+  Napi::Value scratch_bytes(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(get(info.Env())->scratch_bytes()));
+  }
+
+  /** (tokens, positions, sequences, kinds, logitRows, tableStarts, tables) */
+  void set_rows(const Napi::CallbackInfo& info) {
+    Executor::Rows& rows = get(info.Env())->rows();
+    assign(rows.tokens, info[0].As<Napi::Int32Array>());
+    assign(rows.positions, info[1].As<Napi::Int32Array>());
+    assign(rows.sequences, info[2].As<Napi::Int32Array>());
+    assign(rows.kinds, info[3].As<Napi::Uint8Array>());
+    assign(rows.logit_rows, info[4].As<Napi::Int32Array>());
+    assign(rows.table_starts, info[5].As<Napi::Int32Array>());
+    assign(rows.tables, info[6].As<Napi::Int32Array>());
+  }
+
+  void poison(const Napi::CallbackInfo& info) { get(info.Env())->poison(); }
+
+  /** The bytes of a value from its start. */
+  static uint8_t* part(Napi::Env env, const Executor::Slot& slot, size_t elements) {
+    if (elements > slot.elements) throw Napi::RangeError::New(env, "more elements than the value has");
+    return slot.data;
+  }
+
+  /** (value, contents: Float32Array) */
+  void write(const Napi::CallbackInfo& info) {
+    const auto source = info[1].As<Napi::Float32Array>();
+    const auto slot = get(info.Env())->value(size_at(info, 0));
+    copy(part(info.Env(), slot, source.ElementLength()), source.Data(), source.ByteLength());
+  }
+
+  /** (value, into: Float32Array | Int32Array) */
+  void read(const Napi::CallbackInfo& info) {
+    const auto target = info[1].As<Napi::TypedArray>();
+    const auto slot = get(info.Env())->value(size_at(info, 0));
+    auto* to = static_cast<uint8_t*>(target.ArrayBuffer().Data()) + target.ByteOffset();
+    copy(to, part(info.Env(), slot, target.ElementLength()), target.ByteLength());
+  }
+
+  /** (value, other: Executor, otherValue, elements) */
+  void copy_from(const Napi::CallbackInfo& info) {
+    const size_t elements = size_at(info, 3);
+    uint8_t* to = part(info.Env(), get(info.Env())->value(size_at(info, 0)), elements);
+    const uint8_t* from = part(info.Env(), ExecutorHandle::from(info[1])->value(size_at(info, 2)), elements);
+    std::memmove(to, from, elements * sizeof(float));
+  }
+
+  /** One step over the rows set last: Promise<boolean>, false when the pool was closed meanwhile. */
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    const auto executor = get(info.Env());
+    const auto finished = std::make_shared<bool>(false);
+    return Task<std::function<void()>, std::function<Napi::Value(Napi::Env)>>::start(
+        info.Env(), info.This().As<Napi::Object>(), [executor, finished] { *finished = executor->run(); },
+        [finished](Napi::Env env) { return Napi::Boolean::New(env, *finished); });
+  }
+};
+
+/** [{ name, runs }], the best first */
+Napi::Value targets(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Napi::Array list = Napi::Array::New(env);
+  for (uint32_t i = 0; dts::kTargets[i]; ++i) {
+    const Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", dts::kTargets[i]->name);
+    entry.Set("runs", (dts::kTargets[i]->needs & ~dts::cpu_features()) == 0);
+    list.Set(i, entry);
+  }
+  return list;
+}
+
+/** [{ name, blockElements, blockBytes }] */
+Napi::Value dtypes(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Napi::Array list = Napi::Array::New(env);
+  for (uint32_t i = 0; i < dts::kDTypeCount; ++i) {
+    const Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", dts::kDTypes[i].name);
+    entry.Set("blockElements", dts::kDTypes[i].block_elements);
+    entry.Set("blockBytes", dts::kDTypes[i].block_bytes);
+    list.Set(i, entry);
+  }
+  return list;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("Pool", PoolHandle::define(env));
+  exports.Set("Weight", WeightHandle::define(env));
+  exports.Set("Cache", CacheHandle::define(env));
+  exports.Set("Executor", ExecutorHandle::define(env));
+  exports.Set("targets", Napi::Function::New<targets>(env));
+  exports.Set("dtypes", Napi::Function::New<dtypes>(env));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(deepts, init)

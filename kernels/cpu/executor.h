@@ -1,0 +1,84 @@
+// A compiled plan with all the memory its steps need. Plain C++: no host API in here.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "dispatch.h"
+#include "pool.h"
+#include "scratch.h"
+#include "step.h"
+
+namespace dts {
+
+/** A plan that contradicts itself: a bug of the caller. */
+struct PlanError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+using Op = std::variant<EmbedOp, RmsNormOp, LayerNormOp, LinearOp, RopeOp, SplitOp, ConcatOp, AddOp, SwigluOp, CacheWriteOp,
+                        MlaAttentionOp, GqaAttentionOp, IndexerSelectOp, RouteExpertsOp, ExpertsFfnOp, GatherRowsOp>;
+
+class Executor {
+ public:
+  /**
+   * @param plan as src/tensor/native-plan.ts writes it
+   * @param weights by the plan's numbers
+   * @throws PlanError, std::bad_alloc
+   */
+  Executor(const KernelTable& kernels, std::shared_ptr<Pool> pool, const uint32_t* plan, size_t words,
+           std::vector<std::shared_ptr<const Weight>> weights, std::shared_ptr<Cache> cache);
+
+  /** The rows of the next step are copied to here; each has room for the plan's limits, but `tables` grows. */
+  struct Rows {
+    std::vector<int32_t> tokens, positions, sequences, logit_rows, table_starts, tables;
+    std::vector<uint8_t> kinds;
+  };
+  Rows& rows() { return rows_; }
+
+  /** Runs one step over rows(). @returns false when the pool was told to abort */
+  bool run();
+
+  /** A value in the arena, with the elements it has at the plan's limits. */
+  struct Slot {
+    uint8_t* data;
+    size_t elements;
+  };
+  Slot value(size_t id) const;
+  /** Fills every value with NaN, integers with a huge negative number. */
+  void poison();
+
+  size_t scratch_bytes() const;
+
+ private:
+  bool work(unsigned index, Team& team);
+  void execute(const Op& op, Worker& worker);
+  void reserve_scratch();
+
+  struct ArenaValue {
+    Tensor tensor;
+    bool integers;
+    size_t elements;
+  };
+
+  const KernelTable& kernels_;
+  std::shared_ptr<Pool> pool_;
+  std::vector<std::shared_ptr<const Weight>> weights_;
+  std::shared_ptr<Cache> cache_;
+  Buffer<uint8_t> arena_;
+  std::vector<ArenaValue> values_;
+  std::vector<std::unique_ptr<RopeTable>> rope_tables_;
+  std::vector<Op> ops_;
+  Rows rows_;
+  Step step_;
+  std::vector<Buffer<float>> thread_scratch_;
+
+  friend class PlanReader;
+};
+
+}  // namespace dts

@@ -1,0 +1,41 @@
+// Memory that SIMD loads like: aligned to a cache line, uninitialised, one owner.
+#pragma once
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+namespace dts {
+
+constexpr size_t kAlign = 64;
+
+/** `count` elements of T; padded by a cache line, so that a whole vector may be read past the end. */
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(size_t count) : count_(count) {
+    data_ = static_cast<T*>(::operator new(count * sizeof(T) + kAlign, std::align_val_t{kAlign}));
+  }
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(count_, other.count_);
+    return *this;
+  }
+  ~Buffer() {
+    if (data_) ::operator delete(data_, std::align_val_t{kAlign});
+  }
+
+  T* data() const { return data_; }
+  size_t size() const { return count_; }
+  size_t bytes() const { return count_ * sizeof(T); }
+  T& operator[](size_t i) const { return data_[i]; }
+
+ private:
+  T* data_ = nullptr;
+  size_t count_ = 0;
+};
+
+}  // namespace dts

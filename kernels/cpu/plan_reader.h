@@ -1,0 +1,37 @@
+// Reads the plan that src/tensor/native-plan.ts writes.
+#pragma once
+#include "executor.h"
+
+namespace dts {
+
+/** Numbers of the ops: the order of OP_KINDS in src/tensor/program.ts. */
+enum class OpKind : uint32_t {
+  embed, rmsNorm, layerNorm, linear, rope, split, concat, add, swiglu, cacheWrite,
+  mlaAttention, gqaAttention, indexerSelect, routeExperts, expertsFfn, gatherRows,
+};
+
+class PlanReader {
+ public:
+  PlanReader(Executor& target, const uint32_t* words, size_t count) : target_(target), next_(words), end_(words + count) {}
+
+  /** Fills the executor's values, ops and limits. @throws PlanError */
+  void read();
+
+ private:
+  uint32_t word();
+  double number();
+  /** A count of things that follow, each of at least a word. */
+  size_t count();
+  Tensor value();
+  const Weight* weight();
+  const Weight* optional_weight();
+  const CacheField* field();
+  RopeTable* rope_table();
+  Op op();
+
+  Executor& target_;
+  const uint32_t* next_;
+  const uint32_t* end_;
+};
+
+}  // namespace dts

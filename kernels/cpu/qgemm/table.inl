@@ -1,0 +1,7 @@
+// The target's table, the one symbol of its translation unit.
+namespace dts::qgemm {
+const Table DTS_TABLE = {
+    DTS_NAME,         DTS_TARGET::kLanes, DTS_TARGET::packed_bytes, DTS_TARGET::pack, DTS_TARGET::quantize_rows,
+    DTS_TARGET::gemm, DTS_TARGET::gate_up_silu,
+};
+}

@@ -1,0 +1,12 @@
+#define DTS_TARGET avx2
+#define DTS_TABLE avx2_table
+#define DTS_NAME "avx2"
+#include "standard.h"
+DTS_REGION("avx2,fma,f16c")
+#include "simd_avx2.h"
+#include "pack.inl"
+#include "quantize.inl"
+#include "formats.inl"
+#include "gemm.inl"
+DTS_REGION_END
+#include "table.inl"

@@ -1,0 +1,12 @@
+#define DTS_TARGET avx512vnni
+#define DTS_TABLE avx512vnni_table
+#define DTS_NAME "avx512vnni"
+#include "standard.h"
+DTS_REGION("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
+#include "simd_avx512.h"
+#include "pack.inl"
+#include "quantize.inl"
+#include "formats.inl"
+#include "gemm.inl"
+DTS_REGION_END
+#include "table.inl"

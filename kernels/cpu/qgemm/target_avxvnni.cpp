@@ -1,0 +1,13 @@
+#define DTS_TARGET avxvnni
+#define DTS_TABLE avxvnni_table
+#define DTS_NAME "avxvnni"
+#define DTS_AVXVNNI
+#include "standard.h"
+DTS_REGION("avx2,fma,f16c,avxvnni")
+#include "simd_avx2.h"
+#include "pack.inl"
+#include "quantize.inl"
+#include "formats.inl"
+#include "gemm.inl"
+DTS_REGION_END
+#include "table.inl"

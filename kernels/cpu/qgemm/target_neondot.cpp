@@ -1,0 +1,12 @@
+#define DTS_TARGET neondot
+#define DTS_TABLE neondot_table
+#define DTS_NAME "neondot"
+#include "standard.h"
+DTS_REGION("arch=armv8.2-a+dotprod")
+#include "simd_neon.h"
+#include "pack.inl"
+#include "quantize.inl"
+#include "formats.inl"
+#include "gemm.inl"
+DTS_REGION_END
+#include "table.inl"

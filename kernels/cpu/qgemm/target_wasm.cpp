@@ -1,0 +1,10 @@
+#define DTS_TARGET wasm
+#define DTS_TABLE wasm_table
+#define DTS_NAME "wasm"
+#include "standard.h"
+#include "simd_wasm.h"
+#include "pack.inl"
+#include "quantize.inl"
+#include "formats.inl"
+#include "gemm.inl"
+#include "table.inl"

@@ -1,0 +1,148 @@
+// The ops of a compiled plan, and what a step gives them. Pointers into the arena are fixed when the plan is read.
+// The meaning of each op is in src/tensor/program.ts.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cache.h"
+#include "team.h"
+#include "weight.h"
+
+namespace dts {
+
+/** The rows of one step: see Batch in src/tensor/backend.ts. Indices have been checked. */
+struct Batch {
+  const int32_t* tokens = nullptr;
+  const int32_t* positions = nullptr;
+  const int32_t* sequences = nullptr;
+  const uint8_t* kinds = nullptr;
+  size_t rows = 0;
+  const int32_t* logit_rows = nullptr;
+  size_t logit_count = 0;
+  /** All block tables one after the other; that of sequence s starts at table_starts[s]. */
+  const int32_t* tables = nullptr;
+  const int32_t* table_starts = nullptr;
+};
+
+/** A value in the arena: rows of `width` elements, seen as [.., last]. i32 values are read through `ints`. */
+struct Tensor {
+  float* data = nullptr;
+  uint32_t width = 0;
+  uint32_t last = 0;
+  bool logit_rows = false;
+
+  int32_t* ints() const { return reinterpret_cast<int32_t*>(data); }
+  size_t rows(const Batch& batch) const { return logit_rows ? batch.logit_count : batch.rows; }
+};
+
+/** Cosine and sine for one set of frequencies, for all rows of the step: [rows, pairs] each. */
+struct RopeTable {
+  std::vector<double> frequencies;
+  double magnitude;
+  Buffer<float> cosines, sines;
+};
+
+struct EmbedOp { const Weight* table; Tensor out; };
+struct RmsNormOp { Tensor x; const Weight* weight; double eps; Tensor out; };
+struct LayerNormOp { Tensor x; const Weight* weight; const Weight* bias; double eps; Tensor out; };
+struct LinearOp { Tensor x; const Weight* weight; const Weight* bias; Tensor out; };
+struct RopeOp { Tensor x; const RopeTable* table; bool adjacent; Tensor out; };
+struct SplitOp { Tensor x; std::vector<Tensor> outs; };
+struct ConcatOp { std::vector<Tensor> xs; Tensor out; };
+struct AddOp { Tensor a, b, out; };
+struct SwigluOp { Tensor gate, up, out; };
+struct CacheWriteOp { Tensor x; const CacheField* field; };
+struct MlaAttentionOp {
+  Tensor q_nope, q_rope;
+  const CacheField* latent;
+  const CacheField* k_rope;
+  const Weight* key;
+  const Weight* value;
+  bool latent_major;
+  float scale;
+  bool selected;
+  Tensor selection, out;
+};
+struct GqaAttentionOp {
+  Tensor q;
+  const CacheField* key;
+  const CacheField* value;
+  uint32_t kv_heads;
+  float scale;
+  Tensor out;
+};
+struct IndexerSelectOp { Tensor q, head_weights; const CacheField* key; uint32_t top_k; Tensor out; };
+struct RouteExpertsOp {
+  Tensor logits;
+  const Weight* bias;
+  bool sigmoid;
+  uint32_t top_k;
+  uint32_t groups, top_groups;
+  bool sum_of_top2;
+  bool normalize;
+  double scale;
+  Tensor scores, ids, weights;
+};
+struct ExpertsFfnOp {
+  Tensor x, ids, weights;
+  const Weight* gate;
+  const Weight* up;
+  const Weight* down;
+  uint32_t experts;
+  Tensor out;
+};
+struct GatherRowsOp { Tensor x, out; };
+
+/** Memory that an op needs beside the arena; one for all ops, as they run one after the other. */
+struct SharedScratch {
+  Buffer<float> floats;
+  Buffer<uint32_t> ints;
+};
+
+/** What ops see of the step under way. */
+struct Step {
+  Batch batch;
+  size_t max_rows = 0;
+  size_t page_size = 0;
+  SharedScratch scratch;
+
+  /** Row of a cache field that holds a position of the sequence of batch row t. */
+  size_t cache_row(size_t t, size_t position) const {
+    const int32_t* table = batch.tables + batch.table_starts[batch.sequences[t]];
+    return static_cast<size_t>(table[position / page_size]) * page_size + position % page_size;
+  }
+};
+
+/** The ops of one target. Every thread of the team calls the same function; all have returned from their share after it. */
+struct KernelTable {
+  const char* name;
+  /** Bits of cpu_features() that must be there. */
+  uint32_t needs;
+  void (*rope_angles)(RopeTable&, const Step&, Worker&);
+  void (*embed)(const EmbedOp&, const Step&, Worker&);
+  void (*rms_norm)(const RmsNormOp&, const Step&, Worker&);
+  void (*layer_norm)(const LayerNormOp&, const Step&, Worker&);
+  void (*linear)(const LinearOp&, const Step&, Worker&);
+  void (*rope)(const RopeOp&, const Step&, Worker&);
+  void (*split)(const SplitOp&, const Step&, Worker&);
+  void (*concat)(const ConcatOp&, const Step&, Worker&);
+  void (*add)(const AddOp&, const Step&, Worker&);
+  void (*swiglu)(const SwigluOp&, const Step&, Worker&);
+  void (*cache_write)(const CacheWriteOp&, const Step&, Worker&);
+  void (*mla_attention)(const MlaAttentionOp&, const Step&, Worker&);
+  void (*gqa_attention)(const GqaAttentionOp&, const Step&, Worker&);
+  void (*indexer_select)(const IndexerSelectOp&, const Step&, Worker&);
+  void (*route_experts)(const RouteExpertsOp&, const Step&, Worker&);
+  void (*experts_ffn)(const ExpertsFfnOp&, const Step&, Worker&);
+  void (*gather_rows)(const GatherRowsOp&, const Step&, Worker&);
+};
+
+/** What ops ask for when a plan is read: floats for each thread, floats and ints for all together. */
+struct ScratchNeed {
+  size_t per_thread = 0;
+  size_t floats = 0;
+  size_t ints = 0;
+};
+
+}  // namespace dts

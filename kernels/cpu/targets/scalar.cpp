@@ -1,0 +1,9 @@
+#include "target.h"
+
+#define DTS_TARGET scalar
+#include "../simd_scalar.h"
+#include "target.inl"
+
+namespace dts {
+const KernelTable kScalarTable = scalar::make_table("scalar", 0);
+}

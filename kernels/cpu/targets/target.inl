@@ -1,0 +1,17 @@
+// What a target compiles, between the start and the end of its region; its simd_<target>.h comes first.
+#include "../ops/vector_math.inl"
+#include "../decode/blocks.inl"
+#include "../ops/products.inl"
+#include "../ops/rows.inl"
+#include "../ops/linear.inl"
+#include "../ops/attention.inl"
+#include "../ops/experts.inl"
+
+namespace dts::DTS_TARGET {
+
+constexpr KernelTable make_table(const char* name, uint32_t needs) {
+  return {name,  needs,  rope_angles, embed,       rms_norm,      layer_norm,    linear,         rope,          split,       concat,
+          add,   swiglu, cache_write, mla_attention, gqa_attention, indexer_select, route_experts, experts_ffn, gather_rows};
+}
+
+}  // namespace dts::DTS_TARGET

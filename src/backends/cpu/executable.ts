@@ -1,0 +1,151 @@
+import { BackendUnavailableError } from "../../errors.ts";
+import { planArena } from "../../tensor/arena.ts";
+import type { Batch, CompileOptions, DeviceBuffer, Executable, Outputs } from "../../tensor/backend.ts";
+import { BatchError, checkBatch } from "../../tensor/batch.ts";
+import { encodePlan } from "../../tensor/native-plan.ts";
+import type { Dim, Program, Value } from "../../tensor/program.ts";
+import { rowWidth } from "../../tensor/program.ts";
+import { CpuCache } from "./cache.ts";
+import type { Native, NativeExecutor, NativePool } from "./native.ts";
+import { CpuWeight } from "./weight.ts";
+
+/** The run in progress; the next one of the same backend starts when it has ended. */
+export interface RunQueue {
+  tail: Promise<unknown>;
+}
+
+/** A Program compiled by the native executor: a run is one call, whose work is done on the backend's threads. */
+export class CpuExecutable implements Executable {
+  readonly scratchBytes: number;
+  readonly #program: Program;
+  readonly #options: CompileOptions;
+  readonly #queue: RunQueue;
+  readonly #weights: readonly CpuWeight[];
+  readonly #cache: CpuCache;
+  readonly #vocabSize: number | null;
+  #native: NativeExecutor | null;
+
+  constructor(native: Native, pool: NativePool, program: Program, options: CompileOptions, queue: RunQueue) {
+    const names = [...program.weights.keys()];
+    this.#weights = names.map((name) => {
+      const weight = options.weights.get(name);
+      if (!(weight instanceof CpuWeight)) {
+        throw new BackendUnavailableError("cpu", `weight ${name} was not loaded by this backend`);
+      }
+      return weight;
+    });
+    if (!(options.cache instanceof CpuCache)) {
+      throw new BackendUnavailableError("cpu", "the cache was not allocated by this backend");
+    }
+    this.#program = program;
+    this.#options = options;
+    this.#queue = queue;
+    this.#cache = options.cache;
+    const plan = encodePlan(program, planArena(program, options), options, names, options.cache.layout);
+    const weights = this.#weights.map((weight) => weight.native);
+    this.#native = new native.Executor(pool, plan, weights, options.cache.native);
+    this.scratchBytes = this.#native.scratchBytes;
+    const embedding = program.ops.find((op) => op.kind === "embed");
+    this.#vocabSize = embedding ? program.weights.get(embedding.table)!.source.shape[0]! : null;
+  }
+
+  run(batch: Batch, inputs: Readonly<Record<string, DeviceBuffer | Float32Array>> = {}): Promise<Outputs> {
+    try {
+      checkBatch(batch, this.#options, this.#vocabSize);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    // The very promise that the queue has a handler on: a run that nobody waits for may be ended by close() without noise.
+    const turn = this.#queue.tail.then(() => this.#run(batch, inputs));
+    this.#queue.tail = turn.catch(() => undefined);
+    return turn;
+  }
+
+  close(): void {
+    this.#native?.close();
+    this.#native = null;
+  }
+
+  async #run(batch: Batch, inputs: Readonly<Record<string, DeviceBuffer | Float32Array>>): Promise<Outputs> {
+    const native = this.#open();
+    const { tokens, positions, sequences, kinds, logitRows } = batch;
+    native.setRows(tokens, positions, sequences, kinds, logitRows, ...joinTables(batch.blockTables));
+    if (this.#options.poison) native.poison();
+    for (const [name, value] of this.#program.inputs) this.#give(native, name, value, batch, inputs[name]);
+    if (!(await native.run()))
+      throw new BackendUnavailableError("cpu", `it was closed while ${this.#program.name} ran`);
+    const outputs: Record<string, DeviceBuffer> = {};
+    for (const [name, value] of this.#program.outputs) {
+      const shape = [rowCount(value.shape[0], batch), ...(value.shape.slice(1) as number[])];
+      outputs[name] = new CpuBuffer(() => this.#open(), value, shape);
+    }
+    return outputs;
+  }
+
+  #open(): NativeExecutor {
+    if (!this.#native) throw new BackendUnavailableError("cpu", `program ${this.#program.name} is closed`);
+    // The native side keeps what it needs alive; whoever closes a weight or cache that is in use is told here.
+    for (const weight of this.#weights) void weight.native;
+    void this.#cache.native;
+    return this.#native;
+  }
+
+  #give(
+    native: NativeExecutor,
+    name: string,
+    value: Value,
+    batch: Batch,
+    given: DeviceBuffer | Float32Array | undefined,
+  ): void {
+    const want = rowCount(value.shape[0], batch) * rowWidth(value);
+    const got = given instanceof Float32Array || given instanceof CpuBuffer ? given.length : null;
+    if (got !== want) throw new BatchError(`input ${name}: want ${want} elements, got ${got ?? "none"}`);
+    if (given instanceof CpuBuffer) given.copyTo(native, value.id);
+    else native.write(value.id, given as Float32Array);
+  }
+}
+
+class CpuBuffer implements DeviceBuffer {
+  readonly shape: readonly number[];
+  readonly dtype: "f32" | "i32";
+  readonly length: number;
+  readonly #owner: () => NativeExecutor;
+  readonly #id: number;
+
+  /** @param owner throws once the Executable is closed */
+  constructor(owner: () => NativeExecutor, value: Value, shape: readonly number[]) {
+    this.#owner = owner;
+    this.#id = value.id;
+    this.shape = shape;
+    this.dtype = value.dtype;
+    this.length = shape.reduce((product, length) => product * length, 1);
+  }
+
+  async read(): Promise<Float32Array | Int32Array> {
+    const values = this.dtype === "i32" ? new Int32Array(this.length) : new Float32Array(this.length);
+    this.#owner().read(this.#id, values);
+    return values;
+  }
+
+  copyTo(target: NativeExecutor, value: number): void {
+    target.copyFrom(value, this.#owner(), this.#id, this.length);
+  }
+}
+
+/** All block tables one after the other, and where each begins. */
+function joinTables(tables: readonly Int32Array[]): [starts: Int32Array, joined: Int32Array] {
+  const starts = new Int32Array(tables.length);
+  const joined = new Int32Array(tables.reduce((sum, table) => sum + table.length, 0));
+  let at = 0;
+  for (const [i, table] of tables.entries()) {
+    starts[i] = at;
+    joined.set(table, at);
+    at += table.length;
+  }
+  return [starts, joined];
+}
+
+function rowCount(dim: Dim, batch: Batch): number {
+  if (dim === "rows") return batch.tokens.length;
+  return dim === "logitRows" ? batch.logitRows.length : dim;
+}
