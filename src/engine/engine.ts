@@ -182,8 +182,8 @@ export class Engine implements ServedModel {
     if (room > 0) return room;
     throw new ApiError(
       400,
-      `the prompt has ${prompt.length} tokens, but the context of this server holds ${this.contextSize}, answer included; ` +
-        "shorten the prompt or start the server with a larger --ctx-size",
+      `the prompt has ${prompt.length} tokens, but the context holds ${this.contextSize}, answer included; ` +
+        "shorten the prompt or raise --ctx-size",
       { code: "context_length_exceeded", param: "messages" },
     );
   }

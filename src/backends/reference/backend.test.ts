@@ -51,7 +51,7 @@ describe("whole networks on the reference backend", () => {
 
   it("let the event loop turn between the ops of a long step", async () => {
     const runner = await load("qwen2-tiny");
-    let clock = 0;
+    let clock = performance.now();
     vi.spyOn(performance, "now").mockImplementation(() => (clock += 11)); // each op seems to take 11 ms
     let turns = 0;
     let running = true;

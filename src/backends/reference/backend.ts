@@ -9,6 +9,7 @@ import type { WeightSource } from "../../tensor/weight.ts";
 import { ReferenceCache } from "./cache.ts";
 import { ReferenceExecutable } from "./executable.ts";
 import type { Owner } from "./owner.ts";
+import { StepQueue } from "./step-queue.ts";
 import { ReferenceWeight } from "./weight.ts";
 
 /** Rows after which a step of the reference backend should end, so that the event loop is not kept waiting. */
@@ -21,8 +22,7 @@ export function openReference(): Backend {
 
 class ReferenceBackend implements Backend {
   readonly #open: Owner = new Set();
-  /** The run in progress; the next one starts when it has ended. */
-  readonly #queue = { tail: Promise.resolve() as Promise<unknown> };
+  readonly #queue = new StepQueue();
   #closed = false;
 
   describe(): Caps {

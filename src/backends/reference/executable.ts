@@ -6,13 +6,13 @@ import { BatchError, checkBatch } from "../../tensor/batch.ts";
 import type { Dim, Op, Program, Value } from "../../tensor/program.ts";
 import { rowWidth } from "../../tensor/program.ts";
 import type { ReferenceCache } from "./cache.ts";
-import { EventLoopTurns } from "./event-loop.ts";
 import { cacheWrite, gqaAttention, indexerSelect, mlaAttention } from "./ops/attention.ts";
 import { expertsFfn, routeExperts } from "./ops/experts.ts";
 import { linear } from "./ops/linear.ts";
 import { rope } from "./ops/rope.ts";
 import { add, concat, embed, gatherRows, layerNorm, rmsNorm, split, swiglu } from "./ops/rows.ts";
 import type { Owner } from "./owner.ts";
+import type { StepQueue } from "./step-queue.ts";
 import { ReferenceWeight } from "./weight.ts";
 
 /** What an i32 buffer is filled with instead of NaN. */
@@ -24,12 +24,12 @@ export class ReferenceExecutable implements Executable {
   readonly #program: Program;
   readonly #options: CompileOptions;
   readonly #plan: ArenaPlan;
-  readonly #queue: { tail: Promise<unknown> };
+  readonly #queue: StepQueue;
   readonly #vocabSize: number | null;
   readonly #owner: Owner;
   #arena: ArrayBuffer | null;
 
-  constructor(program: Program, options: CompileOptions, queue: { tail: Promise<unknown> }, owner: Owner) {
+  constructor(program: Program, options: CompileOptions, queue: StepQueue, owner: Owner) {
     for (const name of program.weights.keys()) {
       if (!(options.weights.get(name) instanceof ReferenceWeight)) {
         throw new BackendUnavailableError("reference", `weight ${name} was not loaded by this backend`);
@@ -51,9 +51,7 @@ export class ReferenceExecutable implements Executable {
 
   async run(batch: Batch, inputs: Readonly<Record<string, DeviceBuffer | Float32Array>> = {}): Promise<Outputs> {
     checkBatch(batch, this.#options, this.#vocabSize);
-    const turn = this.#queue.tail.then(() => this.#run(batch, inputs));
-    this.#queue.tail = turn.catch(() => undefined);
-    return turn;
+    return this.#queue.run(() => this.#run(batch, inputs));
   }
 
   close(): void {
@@ -76,9 +74,8 @@ export class ReferenceExecutable implements Executable {
       }
       target.set(data);
     }
-    const turns = new EventLoopTurns();
     for (const op of this.#program.ops) {
-      await turns.yieldWhenDue();
+      await this.#queue.yieldWhenDue();
       this.#execute(op, batch, buffers);
     }
     const outputs: Record<string, DeviceBuffer> = {};

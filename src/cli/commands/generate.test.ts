@@ -64,7 +64,7 @@ describe("deepts generate", () => {
     [
       "a prompt that does not fit",
       ["--raw", "--ctx-size", "4"],
-      "the prompt has 7 tokens, but the context of this server holds 4",
+      "the prompt has 7 tokens, but the context holds 4",
     ],
     ["--system with --raw", ["--raw", "--system", "x"], "--raw: there is no chat template then"],
   ])("refuses %s", async (_what, args, says) => {
