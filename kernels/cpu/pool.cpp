@@ -16,7 +16,6 @@ Pool::~Pool() {
 }
 
 bool Pool::run(Job job, void* context) {
-  team_.start();
   job_ = job;
   context_ = context;
   if (!threads_.empty()) {

@@ -25,7 +25,7 @@ class Pool {
    */
   bool run(Job job, void* context);
 
-  /** From any thread: ends the run under way, if there is one. */
+  /** From any thread: ends the run under way, and all that come. */
   void abort() { team_.abort(); }
   unsigned threads() const { return team_.count(); }
 

@@ -26,9 +26,8 @@ class Team {
 
   unsigned count() const { return count_; }
 
-  /** Asks the step under way to end soon; what it has computed is of no use then. */
+  /** For good: asks the step under way, and any that comes, to end soon; what it has computed is of no use then. */
   void abort() { abort_.store(true, std::memory_order_relaxed); }
-  void start() { abort_.store(false, std::memory_order_relaxed); }
   bool aborting() const { return abort_.load(std::memory_order_relaxed); }
 
   /**

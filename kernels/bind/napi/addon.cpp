@@ -27,8 +27,12 @@ class Task : public Napi::AsyncWorker {
   }
 
   void Execute() override { work_(); }
-  void OnOK() override { deferred_.Resolve(result_(Env())); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+  void OnOK() override {
+    settle([this] { deferred_.Resolve(result_(Env())); });
+  }
+  void OnError(const Napi::Error& error) override {
+    settle([&] { deferred_.Reject(error.Value()); });
+  }
 
  private:
   Task(Napi::Env env, Work work, Result result)
@@ -36,6 +40,15 @@ class Task : public Napi::AsyncWorker {
         deferred_(Napi::Promise::Deferred::New(env)),
         work_(std::move(work)),
         result_(std::move(result)) {}
+
+  /** A thread that is being ended can neither settle promises nor throw: nobody is left to hear of it. */
+  template <class Settle>
+  static void settle(const Settle& settle) {
+    try {
+      settle();
+    } catch (const Napi::Error&) {
+    }
+  }
 
   Napi::Promise::Deferred deferred_;
   Napi::ObjectReference kept_;

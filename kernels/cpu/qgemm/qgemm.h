@@ -12,6 +12,8 @@
 // and x̂ differs from x by at most half a step, max|x in block| / 254. Each output depends only on its own weight row and
 // activation row: it has the same bits whatever n, the index list, the band, and the thread.
 //
+// The translation units must be compiled with -ffp-contract=off: else the compiler may fuse in one tile and not in another.
+//
 // Activations holding a NaN or infinity give NaN in the outputs of that row.
 #pragma once
 #include <cstddef>
@@ -93,6 +95,6 @@ extern const Table avx512vnni_table;    // AVX-512 F, BW, VL, DQ and VNNI; 16 la
 extern const Table neondot_table;       // AArch64 with dotprod; 4 lanes
 extern const Table neoni8mm_table;      // and i8mm; 4 lanes
 extern const Table wasm_table;          // WebAssembly SIMD; 4 lanes
-extern const Table wasm_relaxed_table;  // and relaxed SIMD; 4 lanes
+extern const Table wasm_relaxed_table;  // and relaxed SIMD as standardised (not Node 20's draft behind a flag); 4 lanes
 
 }  // namespace dts::qgemm
