@@ -1,7 +1,7 @@
 // Memory that SIMD loads like: aligned to a cache line, uninitialised, one owner.
 #pragma once
 #include <cstddef>
-#include <cstdlib>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -9,13 +9,19 @@ namespace dts {
 
 constexpr size_t kAlign = 64;
 
+/** At least `bytes`, aligned to kAlign. Large blocks come from the system and go back to it as soon as they are freed. */
+void* allocate(size_t bytes);
+void release(void* block, size_t bytes);
+
 /** `count` elements of T; padded by a cache line, so that a whole vector may be read past the end. */
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
+  /** @throws std::bad_alloc */
   explicit Buffer(size_t count) : count_(count) {
-    data_ = static_cast<T*>(::operator new(count * sizeof(T) + kAlign, std::align_val_t{kAlign}));
+    if (count > (std::numeric_limits<size_t>::max() - kAlign) / sizeof(T)) throw std::bad_alloc();
+    data_ = static_cast<T*>(allocate(bytes() + kAlign));
   }
   Buffer(Buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
@@ -25,7 +31,7 @@ class Buffer {
     return *this;
   }
   ~Buffer() {
-    if (data_) ::operator delete(data_, std::align_val_t{kAlign});
+    if (data_) release(data_, bytes() + kAlign);
   }
 
   T* data() const { return data_; }

@@ -55,8 +55,8 @@ class Team {
   size_t next() { return cursor_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
-  /** Tens of microseconds: longer than most ops differ by, shorter than a slice of the scheduler. */
-  static constexpr unsigned kSpins = 4000;
+  /** A few microseconds, by which shares of an op may differ; then others get the core, among them the thread waited for. */
+  static constexpr unsigned kSpins = 64;
 
   const unsigned count_;
   std::atomic<bool> abort_{false};

@@ -1,0 +1,42 @@
+#include "memory.h"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
+#define DTS_MMAP 1
+#else
+#define DTS_MMAP 0
+#endif
+
+namespace dts {
+
+/**
+ * From here on straight from the system: an allocator keeps large freed blocks, and once their ends are in use for
+ * something small it cannot place the next aligned block of the same size in them.
+ */
+constexpr size_t kLarge = size_t{1} << 20;
+
+void* allocate(size_t bytes) {
+#if DTS_MMAP
+  if (bytes >= kLarge) {
+    void* block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+    madvise(block, bytes, MADV_HUGEPAGE);
+#endif
+    return block;
+  }
+#endif
+  return ::operator new(bytes, std::align_val_t{kAlign});
+}
+
+void release(void* block, size_t bytes) {
+#if DTS_MMAP
+  if (bytes >= kLarge) {
+    munmap(block, bytes);
+    return;
+  }
+#endif
+  ::operator delete(block, std::align_val_t{kAlign});
+}
+
+}  // namespace dts
