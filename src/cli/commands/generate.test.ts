@@ -61,11 +61,7 @@ describe("deepts generate", () => {
       ["--ctx-size", "9999"],
       "--ctx-size: want an integer from 1 to 2560 (the model's own limit), got 9999",
     ],
-    [
-      "a prompt that does not fit",
-      ["--raw", "--ctx-size", "4"],
-      "the prompt has 7 tokens, but the context holds 4",
-    ],
+    ["a prompt that does not fit", ["--raw", "--ctx-size", "4"], "the prompt has 7 tokens, but the context holds 4"],
     ["--system with --raw", ["--raw", "--system", "x"], "--raw: there is no chat template then"],
   ])("refuses %s", async (_what, args, says) => {
     const { code, stdout, stderr } = await generate(["--prompt", "abcdefgh", ...args]);
