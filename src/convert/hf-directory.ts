@@ -1,16 +1,11 @@
 import { generationFromHf } from "../engine/text.ts";
-import { ConfigError } from "../errors.ts";
 import { saveFile } from "../formats/file-sink.ts";
 import { openFolder } from "../formats/file-source.ts";
 import type { GgufValue } from "../formats/gguf-values.ts";
 import { ggufChunks } from "../formats/gguf-writer.ts";
 import { openCheckpoint, readJson } from "../model/checkpoint.ts";
 import { loadTokenizer } from "../tokenizer/tokenizer-files.ts";
-import { specFromTokenizerJson } from "../tokenizer/tokenizer-json.ts";
 import { type GgufTarget, ggufHyperparameters, ggufTensors, ggufText } from "./hf-to-gguf.ts";
-
-/** The largest released tokenizer.json have about 35 MB. */
-const MAX_TOKENIZER_BYTES = 2 ** 28;
 
 /**
  * Writes a Hugging Face directory (config.json, safetensors, tokenizer.json) as one GGUF file, MTP layers included.
@@ -27,10 +22,7 @@ export async function convertDirectory(
   const checkpoint = await openCheckpoint(folder);
   try {
     const { config, weights } = checkpoint;
-    if (!(await folder.has("tokenizer.json"))) throw new ConfigError("tokenizer.json", `is not in ${directory}`);
-    const { bosToken, eosToken, chatTemplate, tokenizer } = await loadTokenizer(directory);
-    const options = { bosToken, eosToken, addBos: tokenizer.addBos };
-    const spec = specFromTokenizerJson(await readJson(folder, "tokenizer.json", MAX_TOKENIZER_BYTES), options);
+    const { spec, chatTemplate } = await loadTokenizer(directory);
     const generation = (await folder.has("generation_config.json"))
       ? await readJson(folder, "generation_config.json")
       : null;

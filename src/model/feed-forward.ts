@@ -2,7 +2,7 @@ import type { Value } from "../tensor/program.ts";
 import type { Recorder } from "../tensor/recorder.ts";
 import type { WeightSource } from "../tensor/weight.ts";
 import type { MoeConfig } from "./config.ts";
-import type { ModelWeights } from "./weights.ts";
+import type { LayerWeightName, ModelWeights } from "./weights.ts";
 
 /** down(silu(gate x) * up x). @returns [T, hidden] */
 export function denseFfn(
@@ -28,7 +28,7 @@ export function moe(
   c: MoeConfig,
   report: (route: { scores: Value; ids: Value; weights: Value }) => void,
 ): Value {
-  const w = (name: Parameters<ModelWeights["layer"]>[1]) => weights.layer(layer, name);
+  const w = (name: LayerWeightName) => weights.layer(layer, name);
   const route = g.routeExperts(g.linear(x, w("router")), c.scoreCorrectionBias ? w("routerBias") : null, c.routing);
   report(route);
   const experts = { gate: w("expertsGate"), up: w("expertsUp"), down: w("expertsDown") };

@@ -1,7 +1,7 @@
 import type { Value } from "../tensor/program.ts";
 import type { Recorder, Rotation } from "../tensor/recorder.ts";
 import type { MlaConfig } from "./config.ts";
-import type { ModelWeights } from "./weights.ts";
+import type { LayerWeightName, ModelWeights } from "./weights.ts";
 
 /** torch's default for a LayerNorm given no eps by the model. */
 const INDEXER_NORM_EPS = 1e-6;
@@ -28,7 +28,7 @@ export function lightningIndexer(
     const [rotated, plain] = g.split(value, [ropeDim, c.headDim - ropeDim]);
     return g.concat([g.rope(rotated, "half", rotation), plain]);
   };
-  const w = (name: Parameters<ModelWeights["layer"]>[1]) => weights.layer(layer, name);
+  const w = (name: LayerWeightName) => weights.layer(layer, name);
   const q = g.linear(qLatent, w("indexerQB"), { dims: [c.numHeads, c.headDim] });
   const k = g.layerNorm(g.linear(x, w("indexerK")), w("indexerKNorm"), w("indexerKNormBias"), INDEXER_NORM_EPS);
   g.cacheWrite(layer, "indexKey", rotateFirst(k));

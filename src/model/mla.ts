@@ -3,7 +3,7 @@ import type { Recorder, Rotation } from "../tensor/recorder.ts";
 import type { MlaConfig, RopeConfig } from "./config.ts";
 import { LATENT_NORM_EPS } from "./config.ts";
 import { lightningIndexer } from "./indexer.ts";
-import type { ModelWeights } from "./weights.ts";
+import type { LayerWeightName, ModelWeights } from "./weights.ts";
 
 /**
  * Multi-head latent attention of one layer.
@@ -21,7 +21,7 @@ export function mla(
   rotation: Rotation,
 ): Value {
   const { numHeads, qkNopeHeadDim: nope, qkRopeHeadDim: ropeDim, kvLoraRank } = c;
-  const w = (name: Parameters<ModelWeights["layer"]>[1]) => weights.layer(layer, name);
+  const w = (name: LayerWeightName) => weights.layer(layer, name);
 
   const qLatent = c.qLoraRank === null ? x : g.rmsNorm(g.linear(x, w("qA")), w("qANorm"), LATENT_NORM_EPS);
   const q = g.linear(qLatent, w(c.qLoraRank === null ? "q" : "qB"), { dims: [numHeads, nope + ropeDim] });

@@ -10,7 +10,7 @@ import { denseFfn, moe } from "./feed-forward.ts";
 import { gqa } from "./gqa.ts";
 import { mla } from "./mla.ts";
 import { rotation } from "./rope.ts";
-import type { ModelWeights } from "./weights.ts";
+import type { LayerWeightName, ModelWeights } from "./weights.ts";
 
 /**
  * What a Program lets its caller read beside `logits` [logitRows, vocab] and `finalNorm` [T, hidden] (the state after the
@@ -49,7 +49,7 @@ export function recordNetwork(config: ModelConfig, weights: ModelWeights, taps: 
 export function recordMtp(config: ModelConfig, weights: ModelWeights, index = 0): Program {
   const g = new Recorder(`mtp.${index}`, cacheLayout(config));
   const layer = config.numHiddenLayers + index;
-  const w = (name: Parameters<ModelWeights["layer"]>[1]) => weights.layer(layer, name);
+  const w = (name: LayerWeightName) => weights.layer(layer, name);
   const hidden = g.input("hidden", config.hiddenSize);
   // Checkpoints repeat the embedding and the head here, GGUF files may leave the copies out.
   const embed = embedTokens(g, config, weights.has(layer, "mtpEmbed") ? w("mtpEmbed") : weights.embed);
@@ -83,7 +83,7 @@ function decoderLayer(
   taps: Taps,
 ): Value {
   const { attention: c, rope, rmsNormEps: eps } = config;
-  const w = (name: Parameters<ModelWeights["layer"]>[1]) => weights.layer(layer, name);
+  const w = (name: LayerWeightName) => weights.layer(layer, name);
   const normed = g.rmsNorm(x, w("attnNorm"), eps);
   const attended =
     c.kind === "mla" ? mla(g, weights, layer, normed, c, rope, turn) : gqa(g, weights, layer, normed, c, rope, turn);

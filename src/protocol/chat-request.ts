@@ -173,7 +173,6 @@ export const chatRequest = z
   });
 
 export type ChatRequest = z.output<typeof chatRequest>;
-export type ChatRequestBody = z.input<typeof chatRequest>;
 export type ChatMessage = ChatRequest["messages"][number];
 
 type ThinkingFields = Pick<ChatRequest, "thinking" | "reasoning_effort" | "chat_template_kwargs">;

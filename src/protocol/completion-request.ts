@@ -51,4 +51,3 @@ export const completionRequest = z
   });
 
 export type CompletionRequest = z.output<typeof completionRequest>;
-export type CompletionRequestBody = z.input<typeof completionRequest>;

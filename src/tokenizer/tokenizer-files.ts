@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { ConfigError } from "../errors.ts";
 import { arrayOf, booleanOf, type JsonObject, objectOf, stringOf } from "./json-fields.ts";
+import type { TokenizerSpec } from "./spec.ts";
 import { Tokenizer } from "./tokenizer.ts";
 import { specFromTokenizerJson } from "./tokenizer-json.ts";
 import { specFromTiktoken } from "./tokenizer-tiktoken.ts";
@@ -12,6 +13,8 @@ const MAX_FILE_BYTES = 256 * 1024 * 1024;
 /** What the tokenizer files of a Hugging Face directory say. */
 export interface LoadedTokenizer {
   readonly tokenizer: Tokenizer;
+  /** What `tokenizer` was built from, for writing it in another format. */
+  readonly spec: TokenizerSpec;
   /** The template to use for chats: chat_template.jinja, or the one in tokenizer_config.json named `default`. */
   readonly chatTemplate: string | null;
   /** All of them by name (`default`, `tool_use` ...). */
@@ -33,8 +36,10 @@ export async function loadTokenizer(directory: string): Promise<LoadedTokenizer>
   const addBos = booleanOf(config.add_bos_token, "tokenizer_config.json: add_bos_token", false);
   const namedTemplates = await readTemplates(directory, config);
   const options = { bosToken, eosToken, addBos };
+  const spec = await readSpec(directory, config, options);
   return {
-    tokenizer: new Tokenizer(await readSpec(directory, config, options)),
+    tokenizer: new Tokenizer(spec),
+    spec,
     chatTemplate: namedTemplates.default ?? null,
     namedTemplates,
     bosToken,
