@@ -4,7 +4,7 @@
 
 namespace dts {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint32_t kNone = 0xffffffff;
 constexpr size_t kOffsetUnit = 64;
 
@@ -19,6 +19,7 @@ void PlanReader::read() {
   const size_t max_sequences = word();
   const size_t max_logit_rows = word();
   step.page_size = target_.cache_->page_size;
+  step.fast = word() != 0;
   target_.arena_ = Buffer<uint8_t>(word() * kOffsetUnit);
   const size_t values = count();
   for (size_t i = 0; i < values; ++i) {

@@ -105,6 +105,8 @@ struct Step {
   Batch batch;
   size_t max_rows = 0;
   size_t page_size = 0;
+  /** Numerics `fast` instead of `exact`. */
+  bool fast = false;
   SharedScratch scratch;
 
   /** Row of a cache field that holds a position of the sequence of batch row t. */

@@ -1,9 +1,10 @@
 import type { ArenaLimits, ArenaPlan } from "./arena.ts";
+import type { Numerics } from "./backend.ts";
 import type { CacheFieldName, CacheLayout, Op, Program, Value } from "./program.ts";
 import { OP_KINDS, rowWidth } from "./program.ts";
 
 /** Raised whenever the words below change; kernels/cpu/plan_reader.cpp has the same number. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Offsets into the arena count in cache lines, so that they fit a word. */
 const OFFSET_UNIT = 64;
@@ -13,6 +14,7 @@ const NO_WEIGHT = 0xffffffff;
 
 export interface NativeLimits extends ArenaLimits {
   readonly maxSeqs: number;
+  readonly numerics: Numerics;
 }
 
 /**
@@ -29,7 +31,8 @@ export function encodePlan(
   layout: CacheLayout,
 ): Uint32Array {
   const words = new Words();
-  words.put(VERSION, limits.maxRows, limits.maxSeqs, limits.maxLogitRows, arena.bytes / OFFSET_UNIT);
+  words.put(VERSION, limits.maxRows, limits.maxSeqs, limits.maxLogitRows);
+  words.put(limits.numerics === "fast" ? 1 : 0, arena.bytes / OFFSET_UNIT);
   words.put(program.values.length);
   for (const value of program.values) {
     const flags = (value.shape[0] === "logitRows" ? 1 : 0) | (value.dtype === "i32" ? 2 : 0);

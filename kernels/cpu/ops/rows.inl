@@ -127,7 +127,7 @@ inline void cache_write(const CacheWriteOp& op, const Step& step, Worker& worker
   const size_t width = op.field->width;
   worker.share(step.batch.rows, [&](size_t t) {
     const size_t row = step.cache_row(t, static_cast<size_t>(step.batch.positions[t]));
-    std::memcpy(op.field->data.data() + row * width, op.x.data + t * width, width * sizeof(float));
+    write_cache(*op.field, row, op.x.data + t * width);
   });
 }
 

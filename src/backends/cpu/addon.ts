@@ -7,7 +7,7 @@ import type { Native, NativeCache, NativeExecutor, NativeWeight } from "../kerne
 export interface Addon {
   readonly Pool: new (threads: number, target: string | null) => AddonPool;
   readonly Weight: new (dtype: string, rows: number, cols: number, scaleBlock: number) => NativeWeight;
-  readonly Cache: new (pageSize: number, pages: number, widths: readonly number[]) => NativeCache;
+  readonly Cache: new (pageSize: number, pages: number, widths: readonly number[], dtypes: readonly string[]) => NativeCache;
   readonly Executor: new (
     pool: AddonPool,
     plan: Uint32Array,

@@ -9,7 +9,8 @@ export interface Native {
   readonly threads: number;
   /** @param scaleBlock columns that share a scale, 0 for none */
   createWeight(dtype: string, rows: number, cols: number, scaleBlock: number): Promise<NativeWeight>;
-  createCache(pageSize: number, pages: number, widths: readonly number[]): NativeCache;
+  /** @param dtypes of the fields, as DType names them */
+  createCache(pageSize: number, pages: number, widths: readonly number[], dtypes: readonly string[]): NativeCache;
   createExecutor(plan: Uint32Array, weights: readonly NativeWeight[], cache: NativeCache): Promise<NativeExecutor>;
   /** A step under way ends soon. */
   close(): void;
