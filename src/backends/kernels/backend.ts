@@ -1,13 +1,14 @@
 import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
-import type { Backend, CacheHandle, Caps, CompileOptions, Executable, WeightHandle } from "../../tensor/backend.ts";
+import type { Backend, CacheHandle, Caps, CompileOptions, Executable, Numerics, WeightHandle } from "../../tensor/backend.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { CacheLayout, Program, WeightUse } from "../../tensor/program.ts";
 import { OP_KINDS } from "../../tensor/program.ts";
 import type { WeightSource } from "../../tensor/weight.ts";
 import { KernelCache } from "./cache.ts";
-import { KernelExecutable, type RunQueue } from "./executable.ts";
+import { KernelExecutable } from "./executable.ts";
 import type { Native } from "./native.ts";
+import type { RunQueue } from "./run-queue.ts";
 import { KernelWeight } from "./weight.ts";
 
 /** Rows after which a longer prompt gains little more from reading a weight once for all of them. */
@@ -35,17 +36,21 @@ export class KernelBackend implements Backend {
       ops: new Set(OP_KINDS),
       weightDTypes: new Set(Object.keys(DTYPES) as DType[]),
       cacheDTypes: new Set(["f32"]),
-      numerics: new Set(["exact"]),
+      numerics: new Set(["exact", "fast"]),
       preferredRows: PREFERRED_ROWS,
     };
   }
 
-  async loadWeight(source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<WeightHandle> {
+  async loadWeight(
+    source: WeightSource,
+    uses: ReadonlySet<WeightUse>,
+    numerics: Numerics = "exact",
+  ): Promise<WeightHandle> {
     this.#use();
     if (!Object.hasOwn(DTYPES, source.dtype)) {
       throw new UnsupportedOpError(this.#name, `weights of type ${source.dtype} (${source.name})`);
     }
-    const weight = this.#own(await KernelWeight.load(this.#name, this.#native, source, uses));
+    const weight = this.#own(await KernelWeight.load(this.#name, this.#native, source, uses, numerics, this.#queue));
     if (this.#closed) weight.close();
     this.#use();
     return weight;
@@ -61,7 +66,6 @@ export class KernelBackend implements Backend {
 
   async compile(program: Program, options: CompileOptions): Promise<Executable> {
     this.#use();
-    if (options.numerics !== "exact") throw new UnsupportedOpError(this.#name, `${options.numerics} numerics`);
     for (const op of program.ops) {
       if (!OP_KINDS.includes(op.kind)) throw new UnsupportedOpError(this.#name, `op ${op.kind}`);
     }
