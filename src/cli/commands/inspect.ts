@@ -3,7 +3,7 @@ import { cacheLayout, PAGE_SIZE } from "../../model/cache-layout.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { recordMtp, recordNetwork } from "../../model/network.ts";
 import { type OpenedModel, openBackend, openModel } from "../../node.ts";
-import { planArena } from "../../tensor/arena.ts";
+import { inOrder, planArena } from "../../tensor/arena.ts";
 import { cacheRowBytes } from "../../tensor/cache-row.ts";
 import type { Program, ProgramWeight } from "../../tensor/program.ts";
 import { formatBytes } from "../bytes.ts";
@@ -99,12 +99,12 @@ async function referenceMemory(network: Program) {
   backend.close();
   return {
     weights: 4 * elementsOf(network.weights.values()),
-    scratch: planArena(network, { maxRows, maxLogitRows: 1 }).bytes,
+    scratch: planArena(inOrder(network), { maxRows, maxLogitRows: 1 }).bytes,
   };
 }
 
 function cacheMemory({ config }: Checkpoint) {
-  const cachePerToken = sum(cacheLayout(config, "f32").layers.flat(), cacheRowBytes);
+  const cachePerToken = 4 * sum(cacheLayout(config, "f32").layers.flat(), ({ width }) => width);
   const pages = Math.ceil(config.maxPositionEmbeddings / PAGE_SIZE);
   return { cachePerToken, cacheFullContext: cachePerToken * pages * PAGE_SIZE };
 }
