@@ -11,7 +11,8 @@
         "kernels/cpu/pool.cpp",
         "kernels/cpu/targets/scalar.cpp",
         "kernels/cpu/targets/avx2.cpp",
-        "kernels/cpu/targets/avx512.cpp"
+        "kernels/cpu/targets/avx512.cpp",
+        "kernels/cpu/targets/neon.cpp"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NAPI_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
