@@ -32,6 +32,8 @@ namespace dts {
 
 constexpr uint32_t kCpuAvx2 = 1;    // with FMA and F16C
 constexpr uint32_t kCpuAvx512 = 2;  // F, BW, VL and DQ
+constexpr uint32_t kCpuAvxVnni = 4;
+constexpr uint32_t kCpuAvx512Vnni = 8;
 constexpr uint32_t kCpuDotProd = 16;
 constexpr uint32_t kCpuI8mm = 32;
 
@@ -39,7 +41,9 @@ constexpr uint32_t kCpuI8mm = 32;
 extern const KernelTable kScalarTable;
 #if DTS_X86
 extern const KernelTable kAvx2Table;
+extern const KernelTable kAvxVnniTable;
 extern const KernelTable kAvx512Table;
+extern const KernelTable kAvx512VnniTable;
 #elif DTS_ARM64
 extern const KernelTable kNeonTable;
 extern const KernelTable kNeonDotTable;

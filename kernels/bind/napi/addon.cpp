@@ -1,4 +1,4 @@
-// The kernels as a Node-API addon. What JavaScript sees is typed in src/backends/cpu/native.ts; nobody else may call it.
+// The kernels as a Node-API addon. What JavaScript sees is typed in src/backends/cpu/addon.ts; nobody else may call it.
 // Long work happens on a thread of libuv's pool and, from there, on the threads of the backend's own pool.
 #include <napi.h>
 

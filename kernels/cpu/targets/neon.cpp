@@ -8,8 +8,8 @@
 #include "target.inl"
 
 namespace dts {
-const KernelTable kNeonTable = neon::make_table("neon", 0);
-const KernelTable kNeonDotTable = neon::make_table("neondot", kCpuDotProd);
-const KernelTable kNeonI8mmTable = neon::make_table("neoni8mm", kCpuDotProd | kCpuI8mm);
+const KernelTable kNeonTable = neon::make_table("neon", 0, qgemm::scalar_table);
+const KernelTable kNeonDotTable = neon::make_table("neondot", kCpuDotProd, qgemm::neondot_table);
+const KernelTable kNeonI8mmTable = neon::make_table("neoni8mm", kCpuDotProd | kCpuI8mm, qgemm::neoni8mm_table);
 }
 #endif

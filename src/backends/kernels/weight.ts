@@ -6,33 +6,40 @@ import type { WeightUse } from "../../tensor/program.ts";
 import type { BlockScales, WeightSegment, WeightSource } from "../../tensor/weight.ts";
 import type { Native, NativeWeight } from "./native.ts";
 
-/** A weight in native memory, in its stored type; short vectors are decoded to f32. */
-export class CpuWeight implements WeightHandle {
+/** A weight in the memory of kernels/, in its stored type; short vectors are decoded to f32. */
+export class KernelWeight implements WeightHandle {
   readonly name: string;
   readonly bytes: number;
+  readonly #backend: string;
   #native: NativeWeight | null;
 
-  private constructor(name: string, native: NativeWeight) {
+  private constructor(backend: string, name: string, native: NativeWeight) {
+    this.#backend = backend;
     this.name = name;
     this.bytes = native.bytes;
     this.#native = native;
   }
 
   /** @throws FormatError, RangeError for segments that are not the weight's rows */
-  static async load(native: Native, source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<CpuWeight> {
+  static async load(
+    backend: string,
+    native: Native,
+    source: WeightSource,
+    uses: ReadonlySet<WeightUse>,
+  ): Promise<KernelWeight> {
     const cols = source.shape.at(-1) ?? 1;
     const rows = source.shape.slice(0, -1).reduce((product, length) => product * length, 1);
     if (uses.has("vector")) {
       const values = await readWeight(source);
-      const weight = new native.Weight("F32", rows, cols, 0);
+      const weight = await native.createWeight("F32", rows, cols, 0);
       await weight.write(0, new Uint8Array(values.buffer));
-      return new CpuWeight(source.name, weight);
+      return new KernelWeight(backend, source.name, weight);
     }
     const bytes = rowBytes(source.dtype, cols);
     const given = source.segments.reduce((sum, segment) => sum + segment.rows, 0);
     if (given !== rows) throw new RangeError(`${source.name}: the segments have ${given} rows, the shape ${rows}`);
     const block = source.segments[0]?.scales?.blockCols ?? 0;
-    const weight = new native.Weight(source.dtype, rows, cols, block);
+    const weight = await native.createWeight(source.dtype, rows, cols, block);
     try {
       let row = 0;
       for (const segment of source.segments) {
@@ -45,7 +52,7 @@ export class CpuWeight implements WeightHandle {
           );
         }
         if (segment.scales) {
-          weight.writeScales(
+          await weight.writeScales(
             row * Math.ceil(cols / block),
             await rowScales(source.name, segment, segment.scales, cols),
           );
@@ -56,11 +63,11 @@ export class CpuWeight implements WeightHandle {
       weight.close();
       throw error;
     }
-    return new CpuWeight(source.name, weight);
+    return new KernelWeight(backend, source.name, weight);
   }
 
   get native(): NativeWeight {
-    if (!this.#native) throw new BackendUnavailableError("cpu", `weight ${this.name} is closed`);
+    if (!this.#native) throw new BackendUnavailableError(this.#backend, `weight ${this.name} is closed`);
     return this.#native;
   }
 
