@@ -5,30 +5,22 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #endif
 
 namespace dts {
 
 #if defined(__unix__) || defined(__APPLE__)
 
-Mapping Mapping::open(const char* path, uint64_t offset, size_t length, std::string& problem) {
+Mapping Mapping::open(const char* path, uint64_t offset, size_t length) {
   Mapping mapping;
   const int file = ::open(path, O_RDONLY | O_CLOEXEC);
   struct stat info {};
-  if (file < 0 || fstat(file, &info) != 0) {
-    problem = std::strerror(errno);
-  } else if (static_cast<uint64_t>(info.st_size) < offset || static_cast<uint64_t>(info.st_size) - offset < length) {
-    problem = "the file became shorter while it was open";
-  } else {
+  const bool opened = file >= 0 && fstat(file, &info) == 0;
+  if (opened && static_cast<uint64_t>(info.st_size) >= offset && static_cast<uint64_t>(info.st_size) - offset >= length) {
     const uint64_t before = offset % static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
     const size_t bytes = length + static_cast<size_t>(before);
     void* base = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, static_cast<off_t>(offset - before));
-    if (base == MAP_FAILED) {
-      problem = std::strerror(errno);
-    } else {
+    if (base != MAP_FAILED) {
       mapping.base_ = base;
       mapping.bytes_ = bytes;
       mapping.data_ = static_cast<const uint8_t*>(base) + before;
@@ -48,10 +40,7 @@ Mapping::~Mapping() {
 
 #else
 
-Mapping Mapping::open(const char*, uint64_t, size_t, std::string& problem) {
-  problem = "files are not mapped on this system";
-  return {};
-}
+Mapping Mapping::open(const char*, uint64_t, size_t) { return {}; }
 
 void Mapping::drop() const {}
 

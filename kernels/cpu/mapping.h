@@ -2,7 +2,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <utility>
 
 namespace dts {
@@ -19,9 +18,9 @@ class Mapping {
 
   /**
    * Bytes [offset, offset + length) of a file, length > 0. The file must not become shorter while they are in use.
-   * @param problem why it could not be mapped, where the result is empty
+   * @returns an empty one where that is not possible
    */
-  static Mapping open(const char* path, uint64_t offset, size_t length, std::string& problem);
+  static Mapping open(const char* path, uint64_t offset, size_t length);
 
   /** null where nothing is mapped */
   const uint8_t* data() const { return data_; }

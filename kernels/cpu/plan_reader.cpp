@@ -160,7 +160,6 @@ LinearOp PlanReader::linear() {
 
 RowOp PlanReader::row_op(OpKind kind) {
   // Initialiser lists are evaluated in order, so the fields of an op are read in the order of its struct.
-  const auto f32 = [this] { return static_cast<float>(number()); };
   switch (kind) {
     case OpKind::embed: return EmbedOp{weight(), value()};
     case OpKind::rmsNorm: return RmsNormOp{value(), weight(), number(), value()};
