@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
-import { build } from "vite";
+import { build } from "tsdown";
 import { buildVariant } from "./build-variant.mjs";
 import { root, run, say } from "./run.mjs";
 
@@ -40,14 +40,18 @@ async function bundleSuite() {
   // Three folders deep, as src/backends/cpu is: from there the addon is looked for.
   const outDir = path.join(root, ".cache", "arm64", "suite");
   await build({
-    root,
-    configFile: false,
+    config: false,
+    cwd: root,
+    entry: [path.join("test", "conformance", "cpu-alone.ts")],
+    outDir,
+    alias: { vitest: path.join(root, "test", "conformance", "vitest-alone.ts") },
+    deps: { alwaysBundle: [/^@vitest/], onlyBundle: false },
+    format: "esm",
+    platform: "node",
+    dts: false,
     logLevel: "warn",
-    resolve: { alias: { vitest: path.join(root, "test", "conformance", "vitest-alone.ts") } },
-    ssr: { noExternal: true, external: ["node-gyp-build"] },
-    build: { ssr: path.join(root, "test", "conformance", "cpu-alone.ts"), outDir, minify: false, target: "node20" },
   });
-  return path.join(outDir, "cpu-alone.js");
+  return path.join(outDir, "cpu-alone.mjs");
 }
 
 async function check() {
