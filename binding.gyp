@@ -14,16 +14,19 @@
         "kernels/cpu/targets/scalar.cpp",
         "kernels/cpu/targets/avx2.cpp",
         "kernels/cpu/targets/avx512.cpp",
+        "kernels/cpu/targets/neon.cpp",
         "kernels/cpu/qgemm/target_scalar.cpp",
         "kernels/cpu/qgemm/target_avx2.cpp",
         "kernels/cpu/qgemm/target_avxvnni.cpp",
-        "kernels/cpu/qgemm/target_avx512vnni.cpp"
+        "kernels/cpu/qgemm/target_avx512vnni.cpp",
+        "kernels/cpu/qgemm/target_neondot.cpp",
+        "kernels/cpu/qgemm/target_neoni8mm.cpp"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NAPI_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags!": ["-fno-exceptions", "-fno-omit-frame-pointer"],
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++17", "-std=gnu++1y", "-fno-rtti"],
-      "cflags_cc": ["-std=c++20", "-O3", "-fexceptions", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
+      "cflags_cc": ["-std=c++20", "-O3", "-fexceptions", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-parentheses", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
       "xcode_settings": {
         "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
         "CLANG_CXX_LANGUAGE_STANDARD": "c++20",

@@ -5,6 +5,13 @@
 #if DTS_X86 && defined(_MSC_VER)
 #include <immintrin.h>
 #include <intrin.h>
+#elif DTS_ARM64 && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif DTS_ARM64 && defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif DTS_ARM64 && defined(_WIN32)
+#include <windows.h>
 #endif
 
 namespace dts {
@@ -12,9 +19,36 @@ namespace dts {
 const KernelTable* const kTargets[] = {
 #if DTS_X86
     &kAvx512VnniTable, &kAvx512Table, &kAvxVnniTable, &kAvx2Table,
+#elif DTS_ARM64
+    &kNeonI8mmTable, &kNeonDotTable, &kNeonTable,
 #endif
     &kScalarTable, nullptr,
 };
+
+#if DTS_ARM64
+/** Asked of the operating system: no instruction outside the kernel tells. */
+static uint32_t arm_features() {
+  bool dot = false, i8mm = false;
+#if defined(__linux__)
+  dot = getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+  i8mm = getauxval(AT_HWCAP2) & HWCAP2_I8MM;
+#elif defined(__APPLE__)
+  const auto has = [](const char* name) {
+    int value = 0;
+    size_t size = sizeof value;
+    return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+  };
+  dot = has("hw.optional.arm.FEAT_DotProd");
+  i8mm = has("hw.optional.arm.FEAT_I8MM");
+#elif defined(PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE)
+  dot = IsProcessorFeaturePresent(PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE);
+#ifdef PF_ARM_V82_I8MM_INSTRUCTIONS_AVAILABLE
+  i8mm = IsProcessorFeaturePresent(PF_ARM_V82_I8MM_INSTRUCTIONS_AVAILABLE);
+#endif
+#endif
+  return (dot ? kCpuDotProd : 0) | (i8mm ? kCpuI8mm : 0);
+}
+#endif
 
 uint32_t cpu_features() {
   uint32_t found = 0;
@@ -41,6 +75,8 @@ uint32_t cpu_features() {
     if (__builtin_cpu_supports("avx512vnni")) found |= kCpuAvx512Vnni;
   }
   if (avx2 && __builtin_cpu_supports("avxvnni")) found |= kCpuAvxVnni;
+#elif DTS_ARM64
+  found = arm_features();
 #endif
   return found;
 }

@@ -9,6 +9,11 @@
 #else
 #define DTS_X86 0
 #endif
+#if defined(__aarch64__) || defined(_M_ARM64)
+#define DTS_ARM64 1
+#else
+#define DTS_ARM64 0
+#endif
 
 // Functions defined between these two are compiled for the named instruction sets, whatever the compiler's flags say.
 #define DTS_PRAGMA(text) _Pragma(#text)
@@ -29,6 +34,8 @@ constexpr uint32_t kCpuAvx2 = 1;    // with FMA and F16C
 constexpr uint32_t kCpuAvx512 = 2;  // F, BW, VL and DQ
 constexpr uint32_t kCpuAvxVnni = 4;
 constexpr uint32_t kCpuAvx512Vnni = 8;
+constexpr uint32_t kCpuDotProd = 16;
+constexpr uint32_t kCpuI8mm = 32;
 
 // One a target; those of another architecture than the build's are missing.
 extern const KernelTable kScalarTable;
@@ -37,6 +44,10 @@ extern const KernelTable kAvx2Table;
 extern const KernelTable kAvxVnniTable;
 extern const KernelTable kAvx512Table;
 extern const KernelTable kAvx512VnniTable;
+#elif DTS_ARM64
+extern const KernelTable kNeonTable;
+extern const KernelTable kNeonDotTable;
+extern const KernelTable kNeonI8mmTable;
 #endif
 
 /** What this CPU and operating system can run, as bits of the constants above. */

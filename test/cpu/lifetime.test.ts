@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
+import { loadAddon } from "../../src/backends/cpu/addon.ts";
 import { openCpu } from "../../src/backends/cpu/backend.ts";
 import { NO_CPU } from "../cpu-targets.ts";
 import { openBigStep, WIDTH } from "./big-step.ts";
@@ -71,9 +72,14 @@ describe("the cpu backend", () => {
     await expect(promisify(execFile)(process.execPath, args)).rejects.toMatchObject({ code: 7, signal: null });
   });
 
-  it("refuses a target that is unknown and a number of threads that makes no sense, saying what is known", (t) => {
+  it("refuses a target that is unknown and a number of threads that makes no sense, saying what runs here", (t) => {
     if (NO_CPU !== null) t.skip(NO_CPU);
     expect(() => openCpu({ target: "sse9" })).toThrow(/sse9.*unknown.*scalar/);
+    const targets = loadAddon().targets();
+    const runnable = targets.filter(({ runs }) => runs).map(({ name }) => name);
+    for (const { name } of targets.filter(({ runs }) => !runs)) {
+      expect(() => openCpu({ target: name })).toThrow(`${name} (DEEPTS_CPU_TARGET): this CPU cannot run it; want one of ${runnable.join(", ")}`);
+    }
     for (const threads of [0, -1, 1.5, 1e6]) expect(() => openCpu({ threads })).toThrow(/threads/);
   });
 });

@@ -1,10 +1,14 @@
 // Vectors of 256 bits: AVX2, FMA and F16C, with DTS_AVXVNNI also AVX-VNNI. What the names mean: simd_scalar.h.
 #include <immintrin.h>
 
+// Keeps the compiler from adding up a sum in another order, which would take more registers than there are.
+#define DTS_IN_ORDER(v) __asm__("" : "+x"(v))
+
 namespace dts::qgemm::DTS_TARGET {
 
 inline constexpr size_t kLanes = 8;
 inline constexpr size_t kMaxRows = 4;
+inline constexpr size_t kPanels = 2;
 #ifdef DTS_AVXVNNI
 inline constexpr size_t kChains = 4;
 inline constexpr bool kSigned8 = false;
@@ -125,6 +129,53 @@ DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N
 
 #endif
 
+// dots for panels whose codes lie in memory.
+template <int kMaxCode, size_t kFirst, size_t kCount, size_t P, size_t N>
+DTS_INLINE void panel_dots(I32 (&acc)[P][N], const U8* const (&w)[P], const QBlock* const (&x)[N]) {
+#ifdef DTS_AVXVNNI
+  DTS_UNROLL for (size_t j = kFirst; j < kFirst + kCount; ++j) {
+    DTS_UNROLL for (size_t n = 0; n < N; ++n) {
+      const __m256i four = four_codes(x[n], j);
+      DTS_UNROLL for (size_t p = 0; p < P; ++p) acc[p][n].v = _mm256_dpbusd_avx_epi32(acc[p][n].v, w[p][j].v, four);
+    }
+  }
+#else
+  const __m256i ones = _mm256_set1_epi16(1);
+  if constexpr (kMaxCode == 255) {
+    DTS_UNROLL for (size_t j = kFirst; j < kFirst + kCount; ++j) {
+      DTS_UNROLL for (size_t p = 0; p < P; ++p) {
+        const __m256i code = _mm256_xor_si256(w[p][j].v, _mm256_set1_epi8(-128));
+        const __m256i magnitude = _mm256_abs_epi8(code);
+        DTS_UNROLL for (size_t n = 0; n < N; ++n) {
+          const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(four_codes(x[n], j), code));
+          acc[p][n].v = _mm256_add_epi32(acc[p][n].v, _mm256_madd_epi16(pairs, ones));
+          DTS_IN_ORDER(acc[p][n].v);
+        }
+      }
+    }
+  } else {
+    constexpr size_t kFit = kSumsOfPairs<kMaxCode>;
+    constexpr size_t kRun = kFit >= 8 ? kCount : kFit >= 4 ? 4 : 2;
+    DTS_UNROLL for (size_t first = kFirst; first < kFirst + kCount; first += kRun) {
+      __m256i pairs[P][N];
+      DTS_UNROLL for (size_t j = first; j < first + kRun; ++j) {
+        DTS_UNROLL for (size_t n = 0; n < N; ++n) {
+          const __m256i four = four_codes(x[n], j);
+          DTS_UNROLL for (size_t p = 0; p < P; ++p) {
+            const __m256i products = _mm256_maddubs_epi16(w[p][j].v, four);
+            pairs[p][n] = j == first ? products : _mm256_add_epi16(pairs[p][n], products);
+            DTS_IN_ORDER(pairs[p][n]);
+          }
+        }
+      }
+      DTS_UNROLL for (size_t p = 0; p < P; ++p) {
+        DTS_UNROLL for (size_t n = 0; n < N; ++n) acc[p][n].v = _mm256_add_epi32(acc[p][n].v, _mm256_madd_epi16(pairs[p][n], ones));
+      }
+    }
+  }
+#endif
+}
+
 DTS_INLINE uint32_t largest(const float* x) {
   const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
   __m256i most = _mm256_setzero_si256();
@@ -151,3 +202,5 @@ DTS_INLINE void round_block(const float* x, float inverse, int8_t* q, int32_t (&
 }
 
 }  // namespace dts::qgemm::DTS_TARGET
+
+#undef DTS_IN_ORDER

@@ -9,6 +9,7 @@ namespace dts::qgemm::DTS_TARGET {
 
 inline constexpr size_t kLanes = 16;
 inline constexpr size_t kMaxRows = 16;
+inline constexpr size_t kPanels = 1;
 inline constexpr size_t kChains = 8;
 inline constexpr bool kSigned8 = false;
 inline constexpr int32_t kBias = 0x4b400000;

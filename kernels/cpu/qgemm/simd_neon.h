@@ -6,6 +6,7 @@ namespace dts::qgemm::DTS_TARGET {
 
 inline constexpr size_t kLanes = 4;
 inline constexpr size_t kMaxRows = 8;
+inline constexpr size_t kPanels = 1;
 inline constexpr size_t kChains = 4;
 inline constexpr int32_t kBias = 0x4b400000;
 #ifdef DTS_I8MM

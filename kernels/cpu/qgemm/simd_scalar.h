@@ -3,6 +3,7 @@
 // Every simd header defines, in the target's namespace:
 //   kLanes         rows of a panel: 32-bit items of a vector
 //   kMaxRows       most activation rows of a register tile, a power of two
+//   kPanels        panels of a register tile where there are more activation rows than that
 //   kChains        dot products computed side by side, to hide the latency of the dot instruction
 //   kSigned8       whether dots<255> takes codes as signed bytes + 128 (true), or unsigned (false)
 //   kBias          what int32 dot products start from, beside the correction of an offset
@@ -16,6 +17,7 @@ namespace dts::qgemm::DTS_TARGET {
 
 inline constexpr size_t kLanes = 4;
 inline constexpr size_t kMaxRows = 4;
+inline constexpr size_t kPanels = 1;
 inline constexpr size_t kChains = 2;
 inline constexpr bool kSigned8 = false;
 inline constexpr int32_t kBias = 0;

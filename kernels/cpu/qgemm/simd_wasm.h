@@ -5,6 +5,7 @@ namespace dts::qgemm::DTS_TARGET {
 
 inline constexpr size_t kLanes = 4;
 inline constexpr size_t kMaxRows = 4;
+inline constexpr size_t kPanels = 1;
 inline constexpr size_t kChains = 4;
 inline constexpr int32_t kBias = 0;
 #ifdef DTS_RELAXED

@@ -1,3 +1,4 @@
+#if defined(__x86_64__) || defined(_M_X64)
 #define DTS_TARGET avx2
 #define DTS_TABLE avx2_table
 #define DTS_NAME "avx2"
@@ -10,3 +11,4 @@ DTS_REGION("avx2,fma,f16c")
 #include "gemm.inl"
 DTS_REGION_END
 #include "table.inl"
+#endif

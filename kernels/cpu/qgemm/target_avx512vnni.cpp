@@ -1,3 +1,4 @@
+#if defined(__x86_64__) || defined(_M_X64)
 #define DTS_TARGET avx512vnni
 #define DTS_TABLE avx512vnni_table
 #define DTS_NAME "avx512vnni"
@@ -10,3 +11,4 @@ DTS_REGION("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
 #include "gemm.inl"
 DTS_REGION_END
 #include "table.inl"
+#endif

@@ -1,3 +1,4 @@
+#if defined(__x86_64__) || defined(_M_X64)
 #define DTS_TARGET avxvnni
 #define DTS_TABLE avxvnni_table
 #define DTS_NAME "avxvnni"
@@ -11,3 +12,4 @@ DTS_REGION("avx2,fma,f16c,avxvnni")
 #include "gemm.inl"
 DTS_REGION_END
 #include "table.inl"
+#endif

@@ -1,3 +1,4 @@
+#if defined(__aarch64__)
 #define DTS_TARGET neondot
 #define DTS_TABLE neondot_table
 #define DTS_NAME "neondot"
@@ -10,3 +11,4 @@ DTS_REGION("arch=armv8.2-a+dotprod")
 #include "gemm.inl"
 DTS_REGION_END
 #include "table.inl"
+#endif

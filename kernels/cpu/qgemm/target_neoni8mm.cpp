@@ -1,3 +1,4 @@
+#if defined(__aarch64__)
 #define DTS_TARGET neoni8mm
 #define DTS_TABLE neoni8mm_table
 #define DTS_NAME "neoni8mm"
@@ -11,3 +12,4 @@ DTS_REGION("arch=armv8.2-a+dotprod+i8mm")
 #include "gemm.inl"
 DTS_REGION_END
 #include "table.inl"
+#endif

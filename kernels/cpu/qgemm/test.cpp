@@ -212,7 +212,7 @@ void check_shape(const Table& t, const Named& named, size_t rows, size_t cols, s
   // One activation row and one panel at a time, through an index list that runs backwards: the same bits.
   std::vector<float> again(n * ldo, 777.f);
   for (size_t row = 0; row < rows; row += t.lanes)
-    for (uint32_t i = 0; i < n; ++i) t.gemm(m, row, std::min(rows, row + t.lanes), {q.data, &i, 1}, again.data() + i * ldo, ldo);
+    for (uint32_t i = 0; i < n; ++i) t.gemm(m, row, std::min(rows, row + t.lanes), {q.data, &i, 1}, again.data() + i * ldo + row, ldo);
   if (again != out) fail(what + ": the bits depend on the split");
   std::vector<uint32_t> index(n);
   for (size_t i = 0; i < n; ++i) index[i] = static_cast<uint32_t>(n - 1 - i);

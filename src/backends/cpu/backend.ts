@@ -43,6 +43,10 @@ function checkTarget(addon: Addon, target: string): void {
   const targets = addon.targets();
   const found = targets.find(({ name }) => name === target);
   if (found?.runs) return;
-  const why = found ? "this CPU cannot run it" : `unknown; want one of ${targets.map(({ name }) => name).join(", ")}`;
-  throw new BackendUnavailableError("cpu", `target ${target} (DEEPTS_CPU_TARGET): ${why}`);
+  const why = found ? "this CPU cannot run it" : "unknown";
+  const runnable = targets.filter(({ runs }) => runs).map(({ name }) => name);
+  throw new BackendUnavailableError(
+    "cpu",
+    `target ${target} (DEEPTS_CPU_TARGET): ${why}; want one of ${runnable.join(", ")}`,
+  );
 }
