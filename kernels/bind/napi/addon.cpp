@@ -242,7 +242,7 @@ class WeightHandle : public Handle<WeightHandle, dts::Weight> {
   std::shared_ptr<Machine> machine_;
 };
 
-/** new Cache(pageSize, pages, widths: number[]) */
+/** new Cache(pageSize, pages, widths: number[], dtypes: string[]) */
 class CacheHandle : public Handle<CacheHandle, dts::Cache> {
  public:
   static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c03, 0x8e0b6a7c3d2f1903};
@@ -255,10 +255,12 @@ class CacheHandle : public Handle<CacheHandle, dts::Cache> {
     auto cache = std::make_shared<dts::Cache>();
     cache->page_size = size_at(info, 0);
     cache->pages = size_at(info, 1);
-    const auto widths = info[2].As<Napi::Array>();
+    const auto widths = info[2].As<Napi::Array>(), dtypes = info[3].As<Napi::Array>();
     for (uint32_t i = 0; i < widths.Length(); ++i) {
       const double width = widths.Get(i).As<Napi::Number>().DoubleValue();
-      cache->fields.emplace_back(cache->pages * cache->page_size, static_cast<size_t>(width));
+      const size_t dtype = dts::find_dtype(dtypes.Get(i).As<Napi::String>().Utf8Value().c_str());
+      if (dtype == dts::kDTypeCount) throw Napi::RangeError::New(info.Env(), "unknown element type");
+      cache->fields.emplace_back(cache->pages * cache->page_size, static_cast<size_t>(width), static_cast<dts::DType>(dtype));
     }
     held_ = std::move(cache);
   }

@@ -108,9 +108,7 @@ inline void swiglu(const SwigluOp& op, const Step& step, size_t t) {
 }
 
 inline void cache_write(const CacheWriteOp& op, const Step& step, size_t t) {
-  const size_t width = op.field->width;
-  const size_t row = step.cache_row(t, static_cast<size_t>(step.batch.positions[t]));
-  std::memcpy(op.field->data.data() + row * width, op.x.data + t * width, width * sizeof(float));
+  write_cache(*op.field, step.cache_row(t, static_cast<size_t>(step.batch.positions[t])), op.x.data + t * op.field->width);
 }
 
 /** For row r of those whose logits are wanted. */

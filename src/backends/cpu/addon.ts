@@ -13,7 +13,12 @@ export interface Addon {
     cols: number,
     scaleBlock: number,
   ) => AddonWeight;
-  readonly Cache: new (pageSize: number, pages: number, widths: readonly number[]) => NativeCache;
+  readonly Cache: new (
+    pageSize: number,
+    pages: number,
+    widths: readonly number[],
+    dtypes: readonly string[],
+  ) => NativeCache;
   readonly Executor: new (
     pool: AddonPool,
     plan: Uint32Array,

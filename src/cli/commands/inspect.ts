@@ -4,6 +4,7 @@ import type { Checkpoint } from "../../model/checkpoint.ts";
 import { recordMtp, recordNetwork } from "../../model/network.ts";
 import { type OpenedModel, openBackend, openModel } from "../../node.ts";
 import { inOrder, planArena } from "../../tensor/arena.ts";
+import { cacheRowBytes } from "../../tensor/cache-row.ts";
 import type { Program, ProgramWeight } from "../../tensor/program.ts";
 import { formatBytes } from "../bytes.ts";
 import { defineCommand } from "../command.ts";
@@ -103,7 +104,7 @@ async function referenceMemory(network: Program) {
 }
 
 function cacheMemory({ config }: Checkpoint) {
-  const cachePerToken = 4 * sum(cacheLayout(config, "f32").layers.flat(), ({ width }) => width);
+  const cachePerToken = sum(cacheLayout(config, "f32").layers.flat(), cacheRowBytes);
   const pages = Math.ceil(config.maxPositionEmbeddings / PAGE_SIZE);
   return { cachePerToken, cacheFullContext: cachePerToken * pages * PAGE_SIZE };
 }
