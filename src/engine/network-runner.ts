@@ -2,7 +2,7 @@ import type { Checkpoint } from "../model/checkpoint.ts";
 import type { Taps } from "../model/network.ts";
 import { recordMtp, recordNetwork } from "../model/network.ts";
 import type { Backend, Batch, CacheHandle, Executable, Numerics, Outputs, WeightHandle } from "../tensor/backend.ts";
-import type { Program } from "../tensor/program.ts";
+import type { CacheDType, Program } from "../tensor/program.ts";
 
 export interface RunnerOptions {
   /** Pages of the cache. */
@@ -15,6 +15,8 @@ export interface RunnerOptions {
   readonly maxLogitRows?: number;
   /** Default exact. */
   readonly numerics?: Numerics;
+  /** Type of the cache. Default f32 for exact numerics, f16 for fast. */
+  readonly cacheDType?: CacheDType;
   readonly taps?: Taps;
   /** Load the MTP layers too, where the file has them. Default false. */
   readonly mtp?: boolean;
@@ -64,8 +66,9 @@ export class NetworkRunner {
   static async load(checkpoint: Checkpoint, backend: Backend, options: RunnerOptions): Promise<NetworkRunner> {
     const { config, weights } = checkpoint;
     const maxRows = options.maxRows ?? backend.describe().preferredRows;
-    const network = recordNetwork(config, weights, options.taps);
-    const mtp = options.mtp && config.numNextnPredictLayers > 0 ? recordMtp(config, weights) : null;
+    const cacheDType = options.cacheDType ?? (options.numerics === "fast" ? "f16" : "f32");
+    const network = recordNetwork(config, weights, options.taps, cacheDType);
+    const mtp = options.mtp && config.numNextnPredictLayers > 0 ? recordMtp(config, weights, 0, cacheDType) : null;
     const owned: { close(): void }[] = [];
     const own = <H extends { close(): void }>(handle: H): H => {
       owned.push(handle);

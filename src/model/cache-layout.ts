@@ -19,7 +19,11 @@ function fieldDType(name: CacheField["name"], dtype: CacheDType): CacheDType {
  */
 export function cacheLayout(config: ModelConfig, dtype: CacheDType = "f32"): CacheLayout {
   const { attention } = config;
-  const field = (name: CacheField["name"], width: number): CacheField => ({ name, width, dtype: fieldDType(name, dtype) });
+  const field = (name: CacheField["name"], width: number): CacheField => ({
+    name,
+    width,
+    dtype: fieldDType(name, dtype),
+  });
   const layer =
     attention.kind === "mla"
       ? [

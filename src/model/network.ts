@@ -26,7 +26,12 @@ export interface Taps {
 }
 
 /** The main network: tokens -> logits. @param cache the type of its cache */
-export function recordNetwork(config: ModelConfig, weights: ModelWeights, taps: Taps = {}, cache: CacheDType = "f32"): Program {
+export function recordNetwork(
+  config: ModelConfig,
+  weights: ModelWeights,
+  taps: Taps = {},
+  cache: CacheDType = "f32",
+): Program {
   const g = new Recorder("network", cacheLayout(config, cache));
   const turn = rotation(config.rope);
   let x = embedTokens(g, config, weights.embed);

@@ -31,8 +31,8 @@ function roundToHalf(x: number): number {
   if (!Number.isFinite(x) || x === 0) return x;
   const exponent = Math.max(-14, Math.floor(Math.log2(Math.abs(x))));
   const unit = 2 ** (exponent - 10);
-  const rounded = roundTiesToEven(x / unit) * unit;
-  return Math.abs(rounded) > 65504 ? Math.sign(x) * Number.POSITIVE_INFINITY : rounded;
+  const rounded = roundTiesToEven(Math.abs(x) / unit) * unit;
+  return Math.sign(x) * (rounded > 65504 ? Number.POSITIVE_INFINITY : rounded);
 }
 
 function roundTiesToEven(x: number): number {

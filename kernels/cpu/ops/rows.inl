@@ -108,7 +108,8 @@ inline void swiglu(const SwigluOp& op, const Step& step, size_t t) {
 }
 
 inline void cache_write(const CacheWriteOp& op, const Step& step, size_t t) {
-  write_cache(*op.field, step.cache_row(t, static_cast<size_t>(step.batch.positions[t])), op.x.data + t * op.field->width);
+  const size_t row = step.cache_row(t, static_cast<size_t>(step.batch.positions[t]));
+  write_cache(*op.field, row, op.x.data + t * op.x.width);
 }
 
 /** For row r of those whose logits are wanted. */

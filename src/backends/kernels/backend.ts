@@ -1,5 +1,13 @@
 import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
-import type { Backend, CacheHandle, Caps, CompileOptions, Executable, Numerics, WeightHandle } from "../../tensor/backend.ts";
+import type {
+  Backend,
+  CacheHandle,
+  Caps,
+  CompileOptions,
+  Executable,
+  Numerics,
+  WeightHandle,
+} from "../../tensor/backend.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { CacheLayout, Program, WeightUse } from "../../tensor/program.ts";
@@ -61,7 +69,8 @@ export class KernelBackend implements Backend {
   allocCache(layout: CacheLayout, pages: number): CacheHandle {
     this.#use();
     for (const field of layout.layers.flat()) {
-      if (!CACHE_DTYPES.includes(field.dtype)) throw new UnsupportedOpError(this.#name, `a cache of type ${field.dtype}`);
+      if (!CACHE_DTYPES.includes(field.dtype))
+        throw new UnsupportedOpError(this.#name, `a cache of type ${field.dtype}`);
     }
     return this.#own(new KernelCache(this.#name, this.#native, layout, pages));
   }

@@ -50,7 +50,8 @@ class ReferenceBackend implements Backend {
   allocCache(layout: CacheLayout, pages: number): CacheHandle {
     this.#use();
     for (const field of layout.layers.flat()) {
-      if (!CACHE_DTYPES.includes(field.dtype)) throw new UnsupportedOpError("reference", `a cache of type ${field.dtype}`);
+      if (!CACHE_DTYPES.includes(field.dtype))
+        throw new UnsupportedOpError("reference", `a cache of type ${field.dtype}`);
     }
     return new ReferenceCache(layout, pages, this.#open);
   }

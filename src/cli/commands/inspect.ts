@@ -104,7 +104,7 @@ async function referenceMemory(network: Program) {
 }
 
 function cacheMemory({ config }: Checkpoint) {
-  const cachePerToken = sum(cacheLayout(config, "f32").layers.flat(), cacheRowBytes);
+  const cachePerToken = 4 * sum(cacheLayout(config, "f32").layers.flat(), ({ width }) => width);
   const pages = Math.ceil(config.maxPositionEmbeddings / PAGE_SIZE);
   return { cachePerToken, cacheFullContext: cachePerToken * pages * PAGE_SIZE };
 }
