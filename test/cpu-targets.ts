@@ -1,5 +1,5 @@
+import { loadAddon } from "../src/backends/cpu/addon.ts";
 import { nativeProblem } from "../src/backends/cpu/backend.ts";
-import { loadNative } from "../src/backends/cpu/native.ts";
 import { missing } from "./skip.ts";
 
 /** Why the tests of the cpu backend are skipped, or null: its addon is not built on a machine without a compiler. */
@@ -8,7 +8,7 @@ export const NO_CPU = nativeProblem() === null ? null : missing("the native addo
 /** The targets whose kernels this CPU can run, the best first. */
 export function runnableTargets(): string[] {
   if (NO_CPU !== null) return [];
-  return loadNative()
+  return loadAddon()
     .targets()
     .filter(({ runs }) => runs)
     .map(({ name }) => name);

@@ -10,7 +10,7 @@ export interface LayerRules {
   layers: Readonly<Record<string, number>>;
   /** Folders whose folders are apart from one another. */
   split: readonly string[];
-  /** Who may import from a folder, where being above it is not enough. */
+  /** Who may import from a folder. One of the same layer may by this alone; where it is above, that is not enough. */
   importers: Readonly<Record<string, readonly string[]>>;
   /** Parts and single files that run in Node only; all else must run in a browser too. */
   nodeOnly: readonly string[];
@@ -76,11 +76,12 @@ function fileViolation(
   if (isTest(target)) return `imports the test ${target}`;
   const [from, to] = [partOf(file, rules), partOf(target, rules)];
   if (from === to) return browserViolation(file, target, typeOnly, rules);
+  const importers = rules.importers[to] ?? rules.importers[target.split("/")[0]!];
+  const invited = rules.importers[to]?.includes(from) ?? false;
   const [above, below] = [layerOf(file, rules), layerOf(target, rules)];
-  if (above !== undefined && below !== undefined && above <= below) {
+  if (!invited && above !== undefined && below !== undefined && above <= below) {
     return `imports ${target}: layer ${above} may import lower ones only, not ${below}`;
   }
-  const importers = rules.importers[target.split("/")[0]!];
   if (importers !== undefined && !importers.includes(from)) {
     return `imports ${target}, which only ${importers.join(" and ")} may`;
   }

@@ -25,7 +25,10 @@ const RULES: LayerRules = {
     cli: 7,
   },
   split: ["backends"],
-  importers: { backends: ["node.ts", "browser.ts"] },
+  importers: {
+    backends: ["node.ts", "browser.ts"],
+    "backends/kernels": ["backends/cpu", "backends/wasm"],
+  },
   nodeOnly: [
     "backends/cpu",
     "convert/hf-directory.ts",
@@ -72,6 +75,18 @@ describe("the layers of src/", () => {
     ["one backend in another", "backends/cpu/a.ts", 'import { a } from "../reference/a.ts";', "layer 2"],
     ["a backend in the command", "cli/a.ts", 'import { a } from "../backends/reference/a.ts";', "only node.ts and"],
     ["a backend in the engine", "engine/b.ts", 'await import("../backends/reference/a.ts");', "only node.ts and"],
+    [
+      "what cpu and wasm share in another backend",
+      "backends/reference/b.ts",
+      'import { a } from "../kernels/a.ts";',
+      "layer 2",
+    ],
+    [
+      "what cpu and wasm share at the entry",
+      "browser.ts",
+      'import { a } from "./backends/kernels/a.ts";',
+      "only backends/cpu and",
+    ],
     ["a file beside the backends", "backends/b.ts", "", "has no layer"],
     ["a folder without a layer", "stuff/a.ts", "", "has no layer"],
     ["an index.ts", "model/index.ts", "", "index.ts"],
@@ -93,7 +108,14 @@ describe("the layers of src/", () => {
   ];
 
   it.each(refused)("refuse %s", (_what, file, text, says) => {
-    const others = ["engine/a.ts", "protocol/a.ts", "model/a.ts", "model/a.test.ts", "backends/reference/a.ts"];
+    const others = [
+      "engine/a.ts",
+      "protocol/a.ts",
+      "model/a.ts",
+      "model/a.test.ts",
+      "backends/reference/a.ts",
+      "backends/kernels/a.ts",
+    ];
     const sources = new Map([...others, "formats/file-source.ts"].map((name) => [name, ""]));
     sources.set("model/c.ts", 'import { a } from "./a.ts";');
     expect(layerViolations(sources, RULES), "without the file").toEqual([]);
@@ -108,6 +130,8 @@ describe("the layers of src/", () => {
       ["tensor/a.ts", 'import { E } from "../errors.ts"; import type { Buffer } from "node:buffer";'],
       ["backends/reference/a.ts", 'import { a } from "../../tensor/a.ts"; import { b } from "./ops/b.ts";'],
       ["backends/reference/ops/b.ts", ""],
+      ["backends/kernels/a.ts", 'import { a } from "../../tensor/a.ts";'],
+      ["backends/cpu/a.ts", 'import { a } from "../kernels/a.ts"; import { E } from "../../errors.ts";'],
       ["formats/file-source.ts", 'import fs from "node:fs/promises"; import { E } from "../errors.ts";'],
       ["model/a.test.ts", 'import { a } from "../backends/reference/a.ts"; import { it } from "vitest";'],
       ["node.ts", 'await import("./backends/reference/a.ts"); export { open } from "./formats/file-source.ts";'],

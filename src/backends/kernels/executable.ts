@@ -1,50 +1,75 @@
-import { BackendUnavailableError } from "../../errors.ts";
+import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
 import { planArena } from "../../tensor/arena.ts";
 import type { Batch, CompileOptions, DeviceBuffer, Executable, Outputs } from "../../tensor/backend.ts";
 import { BatchError, checkBatch } from "../../tensor/batch.ts";
 import { encodePlan } from "../../tensor/native-plan.ts";
 import type { Dim, Program, Value } from "../../tensor/program.ts";
 import { rowWidth } from "../../tensor/program.ts";
-import { CpuCache } from "./cache.ts";
-import type { Native, NativeExecutor, NativePool } from "./native.ts";
-import { CpuWeight } from "./weight.ts";
+import { nativeOperands, planStages } from "../../tensor/stages.ts";
+import { KernelCache } from "./cache.ts";
+import type { Native, NativeExecutor } from "./native.ts";
+import { type RunQueue, takeTurn } from "./run-queue.ts";
+import { KernelWeight } from "./weight.ts";
 
-/** The run in progress; the next one of the same backend starts when it has ended. */
-export interface RunQueue {
-  tail: Promise<unknown>;
-}
-
-/** A Program compiled by the native executor: a run is one call, whose work is done on the backend's threads. */
-export class CpuExecutable implements Executable {
+/** A Program compiled by the executor of kernels/: a run is one call, whose work is done on the backend's threads. */
+export class KernelExecutable implements Executable {
   readonly scratchBytes: number;
+  readonly #backend: string;
   readonly #program: Program;
   readonly #options: CompileOptions;
   readonly #queue: RunQueue;
-  readonly #weights: readonly CpuWeight[];
-  readonly #cache: CpuCache;
+  readonly #weights: readonly KernelWeight[];
+  readonly #cache: KernelCache;
   readonly #vocabSize: number | null;
   #native: NativeExecutor | null;
 
-  constructor(native: Native, pool: NativePool, program: Program, options: CompileOptions, queue: RunQueue) {
+  static async compile(
+    backend: string,
+    native: Native,
+    program: Program,
+    options: CompileOptions,
+    queue: RunQueue,
+  ): Promise<KernelExecutable> {
     const names = [...program.weights.keys()];
-    this.#weights = names.map((name) => {
+    const weights = names.map((name) => {
       const weight = options.weights.get(name);
-      if (!(weight instanceof CpuWeight)) {
-        throw new BackendUnavailableError("cpu", `weight ${name} was not loaded by this backend`);
+      if (!(weight instanceof KernelWeight)) {
+        throw new BackendUnavailableError(backend, `weight ${name} was not loaded by this backend`);
       }
-      return weight;
+      if (options.numerics === "fast" || weight.keepsRows) return weight;
+      throw new UnsupportedOpError(backend, `exact numerics with a weight (${name}) that was loaded for fast numerics`);
     });
-    if (!(options.cache instanceof CpuCache)) {
-      throw new BackendUnavailableError("cpu", "the cache was not allocated by this backend");
+    const { cache } = options;
+    if (!(cache instanceof KernelCache)) {
+      throw new BackendUnavailableError(backend, "the cache was not allocated by this backend");
     }
+    const fast = options.numerics === "fast";
+    const schedule = planStages(program, (name) => fast && weights[names.indexOf(name)]!.packed);
+    const steps = schedule.stages.map(({ ops }) => ops.map(nativeOperands));
+    const arena = planArena({ ...program, values: schedule.values, steps }, options);
+    const plan = encodePlan(program, schedule, arena, options, names, cache.layout);
+    const handles = weights.map((weight) => weight.native);
+    const executor = await native.createExecutor(plan, handles, cache.native);
+    return new KernelExecutable(backend, executor, program, options, queue, weights, cache);
+  }
+
+  private constructor(
+    backend: string,
+    native: NativeExecutor,
+    program: Program,
+    options: CompileOptions,
+    queue: RunQueue,
+    weights: readonly KernelWeight[],
+    cache: KernelCache,
+  ) {
+    this.scratchBytes = native.scratchBytes;
+    this.#backend = backend;
+    this.#native = native;
     this.#program = program;
     this.#options = options;
     this.#queue = queue;
-    this.#cache = options.cache;
-    const plan = encodePlan(program, planArena(program, options), options, names, options.cache.layout);
-    const weights = this.#weights.map((weight) => weight.native);
-    this.#native = new native.Executor(pool, plan, weights, options.cache.native);
-    this.scratchBytes = this.#native.scratchBytes;
+    this.#weights = weights;
+    this.#cache = cache;
     const embedding = program.ops.find((op) => op.kind === "embed");
     this.#vocabSize = embedding ? program.weights.get(embedding.table)!.source.shape[0]! : null;
   }
@@ -55,10 +80,7 @@ export class CpuExecutable implements Executable {
     } catch (error) {
       return Promise.reject(error);
     }
-    // The very promise that the queue has a handler on: a run that nobody waits for may be ended by close() without noise.
-    const turn = this.#queue.tail.then(() => this.#run(batch, inputs));
-    this.#queue.tail = turn.catch(() => undefined);
-    return turn;
+    return takeTurn(this.#queue, () => this.#run(batch, inputs));
   }
 
   close(): void {
@@ -73,17 +95,17 @@ export class CpuExecutable implements Executable {
     if (this.#options.poison) native.poison();
     for (const [name, value] of this.#program.inputs) this.#give(native, name, value, batch, inputs[name]);
     if (!(await native.run()))
-      throw new BackendUnavailableError("cpu", `it was closed while ${this.#program.name} ran`);
+      throw new BackendUnavailableError(this.#backend, `it was closed while ${this.#program.name} ran`);
     const outputs: Record<string, DeviceBuffer> = {};
     for (const [name, value] of this.#program.outputs) {
       const shape = [rowCount(value.shape[0], batch), ...(value.shape.slice(1) as number[])];
-      outputs[name] = new CpuBuffer(() => this.#open(), value, shape);
+      outputs[name] = new KernelBuffer(() => this.#open(), value, shape);
     }
     return outputs;
   }
 
   #open(): NativeExecutor {
-    if (!this.#native) throw new BackendUnavailableError("cpu", `program ${this.#program.name} is closed`);
+    if (!this.#native) throw new BackendUnavailableError(this.#backend, `program ${this.#program.name} is closed`);
     // The native side keeps what it needs alive; whoever closes a weight or cache that is in use is told here.
     for (const weight of this.#weights) void weight.native;
     void this.#cache.native;
@@ -98,14 +120,14 @@ export class CpuExecutable implements Executable {
     given: DeviceBuffer | Float32Array | undefined,
   ): void {
     const want = rowCount(value.shape[0], batch) * rowWidth(value);
-    const got = given instanceof Float32Array || given instanceof CpuBuffer ? given.length : null;
+    const got = given instanceof Float32Array || given instanceof KernelBuffer ? given.length : null;
     if (got !== want) throw new BatchError(`input ${name}: want ${want} elements, got ${got ?? "none"}`);
-    if (given instanceof CpuBuffer) given.copyTo(native, value.id);
+    if (given instanceof KernelBuffer) given.copyTo(native, value.id);
     else native.write(value.id, given as Float32Array);
   }
 }
 
-class CpuBuffer implements DeviceBuffer {
+class KernelBuffer implements DeviceBuffer {
   readonly shape: readonly number[];
   readonly dtype: "f32" | "i32";
   readonly length: number;
@@ -123,7 +145,7 @@ class CpuBuffer implements DeviceBuffer {
 
   async read(): Promise<Float32Array | Int32Array> {
     const values = this.dtype === "i32" ? new Int32Array(this.length) : new Float32Array(this.length);
-    this.#owner().read(this.#id, values);
+    await this.#owner().read(this.#id, values);
     return values;
   }
 

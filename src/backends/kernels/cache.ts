@@ -3,23 +3,25 @@ import type { CacheHandle } from "../../tensor/backend.ts";
 import type { CacheLayout } from "../../tensor/program.ts";
 import type { Native, NativeCache } from "./native.ts";
 
-/** The paged cache in native memory. */
-export class CpuCache implements CacheHandle {
+/** The paged cache in the memory of kernels/. */
+export class KernelCache implements CacheHandle {
   readonly layout: CacheLayout;
   readonly pages: number;
   readonly bytes: number;
+  readonly #backend: string;
   #native: NativeCache | null;
 
-  constructor(native: Native, layout: CacheLayout, pages: number) {
+  constructor(backend: string, native: Native, layout: CacheLayout, pages: number) {
+    this.#backend = backend;
     this.layout = layout;
     this.pages = pages;
     const widths = layout.layers.flat().map(({ width }) => width);
-    this.#native = new native.Cache(layout.pageSize, pages, widths);
+    this.#native = native.createCache(layout.pageSize, pages, widths);
     this.bytes = this.#native.bytes;
   }
 
   get native(): NativeCache {
-    if (!this.#native) throw new BackendUnavailableError("cpu", "the cache is closed");
+    if (!this.#native) throw new BackendUnavailableError(this.#backend, "the cache is closed");
     return this.#native;
   }
 

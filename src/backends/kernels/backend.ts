@@ -1,0 +1,90 @@
+import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
+import type { Backend, CacheHandle, Caps, CompileOptions, Executable, Numerics, WeightHandle } from "../../tensor/backend.ts";
+import type { DType } from "../../tensor/dtype.ts";
+import { DTYPES } from "../../tensor/dtype.ts";
+import type { CacheLayout, Program, WeightUse } from "../../tensor/program.ts";
+import { OP_KINDS } from "../../tensor/program.ts";
+import type { WeightSource } from "../../tensor/weight.ts";
+import { KernelCache } from "./cache.ts";
+import { KernelExecutable } from "./executable.ts";
+import type { Native } from "./native.ts";
+import type { RunQueue } from "./run-queue.ts";
+import { KernelWeight } from "./weight.ts";
+
+/** Rows after which a longer prompt gains little more from reading a weight once for all of them. */
+const PREFERRED_ROWS = 512;
+
+/** A backend whose ops are the C++ of kernels/, whatever they were compiled to. */
+export class KernelBackend implements Backend {
+  readonly #name: string;
+  readonly #native: Native;
+  readonly #open = new Set<{ close(): void }>();
+  readonly #queue: RunQueue = { tail: Promise.resolve() };
+  #closed = false;
+
+  /** @param native owned from here on */
+  constructor(name: string, native: Native) {
+    this.#name = name;
+    this.#native = native;
+  }
+
+  describe(): Caps {
+    const { target, threads } = this.#native;
+    return {
+      name: this.#name,
+      device: `${target}, ${threads === 1 ? "one thread" : `${threads} threads`}`,
+      ops: new Set(OP_KINDS),
+      weightDTypes: new Set(Object.keys(DTYPES) as DType[]),
+      cacheDTypes: new Set(["f32"]),
+      numerics: new Set(["exact", "fast"]),
+      preferredRows: PREFERRED_ROWS,
+    };
+  }
+
+  async loadWeight(
+    source: WeightSource,
+    uses: ReadonlySet<WeightUse>,
+    numerics: Numerics = "exact",
+  ): Promise<WeightHandle> {
+    this.#use();
+    if (!Object.hasOwn(DTYPES, source.dtype)) {
+      throw new UnsupportedOpError(this.#name, `weights of type ${source.dtype} (${source.name})`);
+    }
+    const weight = this.#own(await KernelWeight.load(this.#name, this.#native, source, uses, numerics, this.#queue));
+    if (this.#closed) weight.close();
+    this.#use();
+    return weight;
+  }
+
+  allocCache(layout: CacheLayout, pages: number): CacheHandle {
+    this.#use();
+    for (const field of layout.layers.flat()) {
+      if (field.dtype !== "f32") throw new UnsupportedOpError(this.#name, `a cache of type ${field.dtype}`);
+    }
+    return this.#own(new KernelCache(this.#name, this.#native, layout, pages));
+  }
+
+  async compile(program: Program, options: CompileOptions): Promise<Executable> {
+    this.#use();
+    for (const op of program.ops) {
+      if (!OP_KINDS.includes(op.kind)) throw new UnsupportedOpError(this.#name, `op ${op.kind}`);
+    }
+    return this.#own(await KernelExecutable.compile(this.#name, this.#native, program, options, this.#queue));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#native.close();
+    for (const handle of this.#open) handle.close();
+    this.#open.clear();
+  }
+
+  #use(): void {
+    if (this.#closed) throw new BackendUnavailableError(this.#name, "it is closed");
+  }
+
+  #own<H extends { close(): void }>(handle: H): H {
+    this.#open.add(handle);
+    return handle;
+  }
+}
