@@ -11,6 +11,7 @@ import { isDirectory, openFolder } from "./formats/file-source.ts";
 import type { Checkpoint } from "./model/checkpoint.ts";
 import { openCheckpoint, readJson } from "./model/checkpoint.ts";
 import type { Backend } from "./tensor/backend.ts";
+import type { Encoder } from "./tensor/encoder.ts";
 import { TemplateWorker } from "./tokenizer/template-worker.ts";
 import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
 
@@ -51,6 +52,15 @@ export async function openBackend(choice = "auto", { threads, onNote }: BackendO
   }
   if (/^[./]|^[a-z]:[\\/]|\.m?js$/i.test(choice)) return openOutsideBackend(choice);
   throw new BackendUnavailableError(choice, `unknown; want auto, ${BACKENDS.join(", ")} or the path of a module`);
+}
+
+/**
+ * Opens what converts weights to other element types.
+ * @throws BackendUnavailableError without the native addon
+ */
+export async function openEncoder(options: Pick<BackendOptions, "threads"> = {}): Promise<Encoder> {
+  const { openCpuEncoder } = await import("./backends/cpu/encoder.ts");
+  return openCpuEncoder(options);
 }
 
 async function openOutsideBackend(file: string): Promise<Backend> {
