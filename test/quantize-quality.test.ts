@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openEncoder } from "../src/node.ts";
 import { decodeBlocks } from "../src/tensor/decode/decode.ts";
 import { encodeBf16, encodeF16, encodeF32, encodeQ8_0 } from "../src/tensor/decode/encode.ts";
-import { ENCODED_TYPES, type Encoder, type EncodedType, ValueError } from "../src/tensor/encoder.ts";
+import { ENCODED_TYPES, type EncodedType, type Encoder, ValueError } from "../src/tensor/encoder.ts";
 import reference from "./vectors/quantize/llama.cpp.json" with { type: "json" };
 
 const COLUMNS = 1024;
@@ -45,12 +45,15 @@ function mse(a: Float32Array, b: Float32Array, weights?: Float32Array): number {
 describe("the encoders", () => {
   for (const kind of ["gaussian", "heavy"] as const) {
     const values = seeded(kind === "heavy");
-    it.each(Object.entries(reference[kind]))(`lose no more than llama.cpp's on a ${kind} tensor: %s`, async (type, theirs) => {
-      const dtype = type as EncodedType;
-      const ours = mse(values, decoded(dtype, await encode(values, dtype), values.length));
-      expect(ours).toBeGreaterThan(0);
-      expect(ours / theirs).toBeLessThanOrEqual(1.02);
-    });
+    it.each(Object.entries(reference[kind]))(
+      `lose no more than llama.cpp's on a ${kind} tensor: %s`,
+      async (type, theirs) => {
+        const dtype = type as EncodedType;
+        const ours = mse(values, decoded(dtype, await encode(values, dtype), values.length));
+        expect(ours).toBeGreaterThan(0);
+        expect(ours / theirs).toBeLessThanOrEqual(1.02);
+      },
+    );
   }
 
   it.each(ENCODED_TYPES)("give the same bytes with one thread and with three: %s", async (type) => {

@@ -5,7 +5,14 @@ import type { GgufValue } from "../formats/gguf-values.ts";
 import { ggufChunks } from "../formats/gguf-writer.ts";
 import { openCheckpoint, readJson } from "../model/checkpoint.ts";
 import { loadTokenizer } from "../tokenizer/tokenizer-files.ts";
-import { type GgufSource, type GgufTarget, ggufContent, ggufHyperparameters, ggufSources, ggufText } from "./hf-to-gguf.ts";
+import {
+  type GgufSource,
+  type GgufTarget,
+  ggufContent,
+  ggufHyperparameters,
+  ggufSources,
+  ggufText,
+} from "./hf-to-gguf.ts";
 
 /** A Hugging Face directory as GGUF has it; only headers are read yet. Whoever opened it closes it. */
 export interface GgufView {

@@ -6,13 +6,7 @@ import type { Native, NativeCache, NativeExecutor, NativeWeight } from "../kerne
 /** What kernels/bind/napi/addon.cpp exports. Closing twice does no harm; using a closed object throws. */
 export interface Addon {
   readonly Pool: new (threads: number, target: string | null) => AddonPool;
-  readonly Weight: new (
-    pool: AddonPool,
-    dtype: string,
-    rows: number,
-    cols: number,
-    scaleBlock: number,
-  ) => AddonWeight;
+  readonly Weight: new (pool: AddonPool, dtype: string, rows: number, cols: number, scaleBlock: number) => AddonWeight;
   readonly Cache: new (pageSize: number, pages: number, widths: readonly number[]) => NativeCache;
   readonly Executor: new (
     pool: AddonPool,

@@ -33,14 +33,21 @@ export const quantize = defineCommand({
   },
   args: {
     type: { type: "text", required: true, value: "TYPE", help: "what the matrices become, e.g. Q4_K_M" },
-    imatrix: { type: "text", value: "FILE", help: "importance matrix of llama-imatrix (GGUF): which columns matter most" },
+    imatrix: {
+      type: "text",
+      value: "FILE",
+      help: "importance matrix of llama-imatrix (GGUF): which columns matter most",
+    },
     force: { type: "flag", help: "replace OUT where it exists" },
     threads: threadsArg,
   },
   examples: [
     { command: "deepts quantize ./DeepSeek-V2-Lite v2-lite-Q4_K_M.gguf --type Q4_K_M", what: "from safetensors" },
     { command: "deepts quantize m-F16.gguf m-Q8_0.gguf --type int8", what: "from a GGUF file" },
-    { command: "deepts quantize m-BF16.gguf m.gguf --type IQ4_XS --imatrix imatrix.gguf", what: "with an importance matrix" },
+    {
+      command: "deepts quantize m-BF16.gguf m.gguf --type IQ4_XS --imatrix imatrix.gguf",
+      what: "with an importance matrix",
+    },
   ],
   exits: RUN_EXITS,
   async run({ args, stdout, stderr, signal }) {

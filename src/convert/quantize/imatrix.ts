@@ -23,7 +23,11 @@ export class ImportanceMatrix {
   constructor(file: GgufFile) {
     const type = file.metadata.optionalString("general.type");
     if (type !== "imatrix") {
-      throw new FormatError(file.name, 0, `general.type is ${type ?? "missing"}, want imatrix: --imatrix takes what llama-imatrix writes`);
+      throw new FormatError(
+        file.name,
+        0,
+        `general.type is ${type ?? "missing"}, want imatrix: --imatrix takes what llama-imatrix writes`,
+      );
     }
     this.#file = file;
   }
@@ -46,7 +50,11 @@ export class ImportanceMatrix {
     const squares = await numbers(sums);
     const matrices = squares.length / columns;
     if (sums.shape.at(-1) !== columns || (matrices !== 1 && matrices !== (shape.length === 3 ? shape[0] : 1))) {
-      throw new FormatError(sums.file, sums.offset, `${sums.name} has the shape [${sums.shape}], which does not fit ${tensor} [${shape}]`);
+      throw new FormatError(
+        sums.file,
+        sums.offset,
+        `${sums.name} has the shape [${sums.shape}], which does not fit ${tensor} [${shape}]`,
+      );
     }
     const times = await numbers(counts);
     if (times.length !== matrices) {
@@ -66,10 +74,18 @@ export class ImportanceMatrix {
 
 async function numbers(entry: TensorEntry): Promise<Float32Array> {
   if (entry.dtype !== "F32" || entry.byteLength > MAX_ENTRY_BYTES) {
-    throw new FormatError(entry.file, entry.offset, `${entry.name} is ${entry.dtype} [${entry.shape}]; want F32 and up to 64 MiB`);
+    throw new FormatError(
+      entry.file,
+      entry.offset,
+      `${entry.name} is ${entry.dtype} [${entry.shape}]; want F32 and up to 64 MiB`,
+    );
   }
   const values = new Float32Array((await entry.read()).slice().buffer);
   const bad = values.findIndex((value) => !(value >= 0 && value < Infinity));
   if (bad < 0) return values;
-  throw new FormatError(entry.file, entry.offset + 4 * bad, `${entry.name} has the value ${values[bad]}; want 0 or more`);
+  throw new FormatError(
+    entry.file,
+    entry.offset + 4 * bad,
+    `${entry.name} has the value ${values[bad]}; want 0 or more`,
+  );
 }

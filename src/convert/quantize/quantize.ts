@@ -38,8 +38,11 @@ export function planQuantize(
     return { source, dtype };
   });
   const again = tensors.filter(({ source, dtype }) => !FULL.has(source.stored) && dtype !== source.stored).length;
-  const notes = [...shorter].map(([change, count]) => `${count} tensor(s) have rows too short for their type: ${change}`);
-  if (again > 0) notes.push(`${again} tensor(s) are quantised already and lose again; better start from F16, BF16 or F32`);
+  const notes = [...shorter].map(
+    ([change, count]) => `${count} tensor(s) have rows too short for their type: ${change}`,
+  );
+  if (again > 0)
+    notes.push(`${again} tensor(s) are quantised already and lose again; better start from F16, BF16 or F32`);
   const out = new Map(metadata);
   for (const key of ["split.no", "split.count", "split.tensors.count"]) out.delete(key);
   out.set("general.file_type", { type: "u32", value: recipe.fileType });
@@ -82,7 +85,8 @@ export async function* quantizedChunks(
         let row = 0;
         for await (const piece of source.pieces()) {
           signal?.throwIfAborted();
-          const bytes = piece.dtype === dtype ? piece.bytes : await encodePiece(encoder, source, dtype, piece, row, importance);
+          const bytes =
+            piece.dtype === dtype ? piece.bytes : await encodePiece(encoder, source, dtype, piece, row, importance);
           row += piece.bytes.length / rowBytes(piece.dtype, source.shape.at(-1)!);
           yield bytes;
           done += bytes.length;

@@ -122,7 +122,9 @@ export interface Network {
 
 /** True for what stays as it is: vectors, norms, the router and everything that is no weight. */
 export function staysExact(name: string, shape: readonly number[]): boolean {
-  return shape.length < 2 || !name.endsWith(".weight") || /_norm\.weight$|norm\.weight$|ffn_gate_inp\.weight$/.test(name);
+  return (
+    shape.length < 2 || !name.endsWith(".weight") || /_norm\.weight$|norm\.weight$|ffn_gate_inp\.weight$/.test(name)
+  );
 }
 
 /** The type of a matrix by its name alone; rows may not be whole blocks of it (see typeForRows). */
