@@ -104,7 +104,7 @@ describe("planArena", () => {
     g.input("unread", 16);
     const x = g.input("x", 16);
     g.output("out", x);
-    const { offsets } = planArena(g.finish(), LIMITS);
+    const { offsets } = planArena(inOrder(g.finish()), LIMITS);
     expect(offsets[0]).not.toBe(offsets[1]);
   });
 

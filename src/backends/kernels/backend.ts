@@ -14,6 +14,8 @@ import { KernelWeight } from "./weight.ts";
 /** Rows after which a longer prompt gains little more from reading a weight once for all of them. */
 const PREFERRED_ROWS = 512;
 
+const NUMERICS: ReadonlySet<Numerics> = new Set(["exact", "fast"]);
+
 /** A backend whose ops are the C++ of kernels/, whatever they were compiled to. */
 export class KernelBackend implements Backend {
   readonly #name: string;
@@ -36,7 +38,7 @@ export class KernelBackend implements Backend {
       ops: new Set(OP_KINDS),
       weightDTypes: new Set(Object.keys(DTYPES) as DType[]),
       cacheDTypes: new Set(["f32"]),
-      numerics: new Set(["exact", "fast"]),
+      numerics: NUMERICS,
       preferredRows: PREFERRED_ROWS,
     };
   }
@@ -66,6 +68,7 @@ export class KernelBackend implements Backend {
 
   async compile(program: Program, options: CompileOptions): Promise<Executable> {
     this.#use();
+    if (!NUMERICS.has(options.numerics)) throw new UnsupportedOpError(this.#name, `${options.numerics} numerics`);
     for (const op of program.ops) {
       if (!OP_KINDS.includes(op.kind)) throw new UnsupportedOpError(this.#name, `op ${op.kind}`);
     }
