@@ -33,6 +33,16 @@ export interface AddonWeight extends NativeWeight {
 
 export interface AddonPool {
   readonly target: string;
+  /** @returns the first row with a value that cannot be stored; the number of rows where there is none */
+  encode(
+    from: string,
+    bytes: Uint8Array,
+    columns: number,
+    to: string,
+    out: Uint8Array,
+    importance: Float32Array | null,
+    rowsPerImportance: number,
+  ): Promise<number>;
   /** A step under way ends soon. */
   close(): void;
 }

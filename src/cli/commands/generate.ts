@@ -6,13 +6,12 @@ import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { readText } from "../input.ts";
 import { withModel } from "../loading.ts";
 import {
-  backendArg,
+  computeArgs,
   ctxSizeArg,
   maxTokensArg,
   modelArg,
   samplingArgs,
   samplingOf,
-  threadsArg,
 } from "../shared-args.ts";
 import { type Answer, separateReasoning, streamAnswer } from "../stream-answer.ts";
 
@@ -31,8 +30,7 @@ export const generate = defineCommand({
     maxTokens: maxTokensArg,
     ...samplingArgs,
     stop: { type: "list", value: "TEXT", help: "end the answer before this text" },
-    backend: backendArg,
-    threads: threadsArg,
+    ...computeArgs,
     ctxSize: ctxSizeArg,
     json: { type: "flag", help: "print one JSON object at the end, and nothing before" },
   },
@@ -51,8 +49,8 @@ export const generate = defineCommand({
     }
     const stop = checkStops(args.stop);
     const prompt = args.prompt === "-" ? await readText("-", { io, signal }, "--prompt") : args.prompt;
-    const { backend, threads, ctxSize: contextSize } = args;
-    await withModel(args.model, { backend, threads, contextSize, parallel: 1 }, { stderr, signal }, async (model) => {
+    const { backend, threads, numerics, cacheType, ctxSize: contextSize } = args;
+    await withModel(args.model, { backend, threads, numerics, cacheType, contextSize, parallel: 1 }, { stderr, signal }, async (model) => {
       const { engine, notes } = model;
       for (const note of notes) await stderr.line(note);
       const { ids, startsInThinking } = await promptOf(model, prompt, args);
