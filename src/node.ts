@@ -11,8 +11,8 @@ import { isDirectory, openFolder } from "./formats/file-source.ts";
 import type { Checkpoint } from "./model/checkpoint.ts";
 import { openCheckpoint, readJson } from "./model/checkpoint.ts";
 import type { Backend, Numerics } from "./tensor/backend.ts";
-import type { CacheDType } from "./tensor/program.ts";
 import type { Encoder } from "./tensor/encoder.ts";
+import type { CacheDType } from "./tensor/program.ts";
 import { TemplateWorker } from "./tokenizer/template-worker.ts";
 import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
 

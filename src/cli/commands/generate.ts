@@ -5,14 +5,7 @@ import { defineCommand } from "../command.ts";
 import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { readText } from "../input.ts";
 import { withModel } from "../loading.ts";
-import {
-  computeArgs,
-  ctxSizeArg,
-  maxTokensArg,
-  modelArg,
-  samplingArgs,
-  samplingOf,
-} from "../shared-args.ts";
+import { computeArgs, ctxSizeArg, maxTokensArg, modelArg, samplingArgs, samplingOf } from "../shared-args.ts";
 import { type Answer, separateReasoning, streamAnswer } from "../stream-answer.ts";
 
 export const generate = defineCommand({
@@ -50,23 +43,28 @@ export const generate = defineCommand({
     const stop = checkStops(args.stop);
     const prompt = args.prompt === "-" ? await readText("-", { io, signal }, "--prompt") : args.prompt;
     const { backend, threads, numerics, cacheType, ctxSize: contextSize } = args;
-    await withModel(args.model, { backend, threads, numerics, cacheType, contextSize, parallel: 1 }, { stderr, signal }, async (model) => {
-      const { engine, notes } = model;
-      for (const note of notes) await stderr.line(note);
-      const { ids, startsInThinking } = await promptOf(model, prompt, args);
-      const sampling = samplingOf(args);
-      const request = { prompt: ids, maxTokens: args.maxTokens ?? null, sampling, stop };
-      const silent = async () => {};
-      const sinks = args.json
-        ? { content: silent, reasoning: silent }
-        : separateReasoning({ content: (text) => stdout.write(text), reasoning: (text) => stderr.dim(text) });
-      try {
-        const answer = await streamAnswer(engine, request, startsInThinking, sinks, signal);
-        if (args.json) await stdout.line(JSON.stringify(resultOf(engine.id, answer)));
-      } finally {
-        if (stdout.isTerminal && !args.json) await stdout.write("\n");
-      }
-    });
+    await withModel(
+      args.model,
+      { backend, threads, numerics, cacheType, contextSize, parallel: 1 },
+      { stderr, signal },
+      async (model) => {
+        const { engine, notes } = model;
+        for (const note of notes) await stderr.line(note);
+        const { ids, startsInThinking } = await promptOf(model, prompt, args);
+        const sampling = samplingOf(args);
+        const request = { prompt: ids, maxTokens: args.maxTokens ?? null, sampling, stop };
+        const silent = async () => {};
+        const sinks = args.json
+          ? { content: silent, reasoning: silent }
+          : separateReasoning({ content: (text) => stdout.write(text), reasoning: (text) => stderr.dim(text) });
+        try {
+          const answer = await streamAnswer(engine, request, startsInThinking, sinks, signal);
+          if (args.json) await stdout.line(JSON.stringify(resultOf(engine.id, answer)));
+        } finally {
+          if (stdout.isTerminal && !args.json) await stdout.write("\n");
+        }
+      },
+    );
   },
 });
 

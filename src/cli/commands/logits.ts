@@ -51,7 +51,12 @@ export const logits = defineCommand({
       const tokens = checkTokens(text, config);
       const wanted = { hidden: args.hidden, mtp: args.mtp };
       if (wanted.mtp && config.numNextnPredictLayers === 0) throw new UsageError("--mtp: this model has no MTP layer");
-      const options = { numerics: args.numerics, pages: pagesFor(tokens.length), taps: { hidden: wanted.hidden }, mtp: wanted.mtp };
+      const options = {
+        numerics: args.numerics,
+        pages: pagesFor(tokens.length),
+        taps: { hidden: wanted.hidden },
+        mtp: wanted.mtp,
+      };
       await withRunner(checkpoint, args, options, { stderr, signal }, async (runner) => {
         const tensors = evaluatedTensors(runner, tokens, config, wanted, { stderr, signal });
         await saveFile(args.out, safetensorsChunks(tensors)).catch((error: NodeJS.ErrnoException) => {
