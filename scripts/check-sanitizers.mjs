@@ -7,7 +7,8 @@ import { buildVariant, compile } from "./build-variant.mjs";
 import { root, run, say, tool } from "./run.mjs";
 
 const compiler = "g++";
-const strict = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+// DTS_ROLLED: kernels/cpu/qgemm/compiler.h.
+const strict = ["-DDTS_ROLLED", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
 async function pool() {
   const program = path.join(root, ".cache", "variants", "pool-test");

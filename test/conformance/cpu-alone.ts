@@ -1,4 +1,5 @@
-// The conformance suite of the cpu backend in a process of its own: see scripts/check-arm64.mjs. Exit code 0: all passed.
+// The conformance suite of the cpu backend in a process of its own, for all targets or the one that is given: see
+// scripts/check-arm64.mjs. Exit code 0: all passed.
 import { startTests, type Task, type VitestRunner } from "@vitest/runner";
 import { runnableTargets } from "../cpu-targets.ts";
 
@@ -8,7 +9,7 @@ const runner: VitestRunner = {
     setupFiles: [],
     name: undefined,
     passWithNoTests: false,
-    testNamePattern: undefined,
+    testNamePattern: process.argv[2] === undefined ? undefined : new RegExp(`target ${process.argv[2]} `),
     allowOnly: false,
     sequence: { seed: 1, hooks: "stack", setupFiles: "list" },
     chaiConfig: undefined,
