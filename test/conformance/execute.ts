@@ -27,7 +27,9 @@ export async function prepare(
   options: Omit<CompileOptions, "weights">,
 ): Promise<Executable> {
   const weights = new Map<string, Awaited<ReturnType<Backend["loadWeight"]>>>();
-  for (const [name, { source, uses }] of program.weights) weights.set(name, await backend.loadWeight(source, uses));
+  for (const [name, { source, uses }] of program.weights) {
+    weights.set(name, await backend.loadWeight(source, uses, options.numerics));
+  }
   return backend.compile(program, { ...options, weights });
 }
 
