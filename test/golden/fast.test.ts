@@ -102,7 +102,7 @@ describe("fast numerics", () => {
     const prompt = (await readGolden(fixture("gguf", goldenOf(file!))!)).get("input_ids")!.values as Int32Array;
     const texts: number[][] = [];
     for (const threads of [1, 2, 3]) {
-      const { runner, close } = await fastRunner(file!, 16, threads);
+      const { runner, close } = await fastRunner(file!, 64, threads);
       texts.push(await greedyTokens(runner, prompt, 24));
       close();
     }
