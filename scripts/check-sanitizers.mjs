@@ -18,7 +18,12 @@ async function pool() {
 }
 
 async function addon() {
-  const DEEPTS_PREBUILD = await buildVariant({ name: "sanitized", arch: process.arch, compiler, flags: ["-O1", "-g1", ...strict] });
+  const DEEPTS_PREBUILD = await buildVariant({
+    name: "sanitized",
+    arch: process.arch,
+    compiler,
+    flags: ["-O1", "-g1", ...strict],
+  });
   // Node itself is not sanitized: the runtime has to be there before it, and what Node leaves to the system is no leak of ours.
   const library = (name) => execFileSync(compiler, [`-print-file-name=${name}`], { encoding: "utf8" }).trim();
   const environment = {

@@ -31,7 +31,8 @@ const counts = { passed: 0, failed: 0, skipped: 0 };
 function count(task: Task, name: string): void {
   const here = `${name} > ${task.name}`;
   if (task.type === "suite") for (const child of task.tasks) count(child, here);
-  if (task.result?.state === "fail") for (const { message } of task.result.errors ?? []) console.log(`${here}: ${message}`);
+  if (task.result?.state === "fail")
+    for (const { message } of task.result.errors ?? []) console.log(`${here}: ${message}`);
   if (task.type !== "test") return;
   if (task.result?.state === "pass") counts.passed += 1;
   else if (task.mode === "skip" || task.mode === "todo") counts.skipped += 1;

@@ -78,7 +78,9 @@ describe("the cpu backend", () => {
     const targets = loadAddon().targets();
     const runnable = targets.filter(({ runs }) => runs).map(({ name }) => name);
     for (const { name } of targets.filter(({ runs }) => !runs)) {
-      expect(() => openCpu({ target: name })).toThrow(`${name} (DEEPTS_CPU_TARGET): this CPU cannot run it; want one of ${runnable.join(", ")}`);
+      expect(() => openCpu({ target: name })).toThrow(
+        `${name} (DEEPTS_CPU_TARGET): this CPU cannot run it; want one of ${runnable.join(", ")}`,
+      );
     }
     for (const threads of [0, -1, 1.5, 1e6]) expect(() => openCpu({ threads })).toThrow(/threads/);
   });

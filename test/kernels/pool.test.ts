@@ -15,11 +15,13 @@ it("the pool does every item of every op once, in order, and ends when aborted",
   try {
     const program = path.join(folder, "pool-test");
     const sources = [path.join(kernels, "test", "pool_test.cpp"), path.join(kernels, "pool.cpp")];
-    const built = spawnSync(compiler, ["-std=c++20", "-O2", "-pthread", ...sources, "-o", program], { encoding: "utf8" });
+    const built = spawnSync(compiler, ["-std=c++20", "-O2", "-pthread", ...sources, "-o", program], {
+      encoding: "utf8",
+    });
     expect(built.status, built.stderr).toBe(0);
     const ran = spawnSync(program, { encoding: "utf8" });
     expect(ran.status, ran.stderr).toBe(0);
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
+}, 300_000);
