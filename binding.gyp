@@ -5,6 +5,9 @@
       "sources": [
         "kernels/bind/napi/addon.cpp",
         "kernels/cpu/dispatch.cpp",
+        "kernels/cpu/encode/encode.cpp",
+        "kernels/cpu/encode/target_scalar.cpp",
+        "kernels/cpu/encode/target_avx2.cpp",
         "kernels/cpu/executor.cpp",
         "kernels/cpu/mapping.cpp",
         "kernels/cpu/memory.cpp",

@@ -10,7 +10,9 @@ import { BackendUnavailableError, ConfigError, FormatError } from "./errors.ts";
 import { isDirectory, openFolder } from "./formats/file-source.ts";
 import type { Checkpoint } from "./model/checkpoint.ts";
 import { openCheckpoint, readJson } from "./model/checkpoint.ts";
-import type { Backend } from "./tensor/backend.ts";
+import type { Backend, Numerics } from "./tensor/backend.ts";
+import type { Encoder } from "./tensor/encoder.ts";
+import type { CacheDType } from "./tensor/program.ts";
 import { TemplateWorker } from "./tokenizer/template-worker.ts";
 import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
 
@@ -51,6 +53,15 @@ export async function openBackend(choice = "auto", { threads, onNote }: BackendO
   }
   if (/^[./]|^[a-z]:[\\/]|\.m?js$/i.test(choice)) return openOutsideBackend(choice);
   throw new BackendUnavailableError(choice, `unknown; want auto, ${BACKENDS.join(", ")} or the path of a module`);
+}
+
+/**
+ * Opens what converts weights to other element types.
+ * @throws BackendUnavailableError without the native addon
+ */
+export async function openEncoder(options: Pick<BackendOptions, "threads"> = {}): Promise<Encoder> {
+  const { openCpuEncoder } = await import("./backends/cpu/encoder.ts");
+  return openCpuEncoder(options);
 }
 
 async function openOutsideBackend(file: string): Promise<Backend> {
@@ -138,6 +149,10 @@ export interface LoadOptions {
   readonly backend?: string;
   /** Threads of the cpu backend. Default: the physical cores that this process may use. */
   readonly threads?: number;
+  /** Default auto: fast where weights are quantised and the backend can, else exact. */
+  readonly numerics?: Numerics | "auto";
+  /** What the cache is kept in. Default auto: f16 for fast numerics, f32 for exact ones. */
+  readonly cacheType?: CacheDType | "auto";
   /** Positions a sequence may have. Default: the model's own limit, at most 8192. */
   readonly contextSize?: number;
   /** Sequences of full length that the cache holds at once. Default 4. */
@@ -186,6 +201,8 @@ export async function loadModel(model?: string, options: LoadOptions = {}): Prom
       id: embedded ? EMBEDDED_MODEL.id : opened.name,
       description: embedded ? EMBEDDED_MODEL.description : "",
       created: opened.modified,
+      numerics: options.numerics,
+      cacheType: options.cacheType,
       contextSize: options.contextSize,
       parallel: options.parallel,
       renderTemplate: (source, variables) => worker.render(source, variables),

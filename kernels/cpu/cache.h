@@ -3,14 +3,29 @@
 #include <cstdint>
 #include <vector>
 
+#include "dtype.h"
 #include "memory.h"
 
 namespace dts {
 
+/** One field of one layer. A row of Q8_0 is filled up to whole blocks. */
 struct CacheField {
-  CacheField(size_t rows, size_t width_) : width(width_), data(rows * width_) {}
+  CacheField(size_t rows, size_t width_, DType dtype_)
+      : width(width_),
+        dtype(dtype_),
+        row_bytes(bytes_of(dtype_, (width_ + info(dtype_).block_elements - 1) / info(dtype_).block_elements *
+                                       info(dtype_).block_elements)),
+        data(rows * row_bytes) {}
+
   size_t width;
-  Buffer<float> data;
+  /** F32, F16 or Q8_0 */
+  DType dtype;
+  size_t row_bytes;
+  Buffer<uint8_t> data;
+
+  uint8_t* row(size_t i) const { return data.data() + i * row_bytes; }
+  /** A row of an F32 field. */
+  float* floats(size_t i) const { return reinterpret_cast<float*>(row(i)); }
 };
 
 struct Cache {

@@ -21,10 +21,51 @@ constexpr size_t kAttentionRows = 32;
 /** Blocks of kSplit positions whose partial results are held at once. */
 constexpr size_t kPartials = 64;
 
+/** Queries and widths of fast attention are filled up to a multiple of this, which all targets' lanes divide. */
+constexpr size_t kPad = 16;
+inline constexpr size_t padded(size_t n) { return (n + kPad - 1) / kPad * kPad; }
+/** Rows whose starts differ in all bits that choose a cache set. */
+inline constexpr size_t odd_stride(size_t n) { return padded(n) / kPad % 2 == 0 ? padded(n) + kPad : padded(n); }
+/** Positions that fast attention takes at once: of a generated row, of prompt rows, and while it expands latents. */
+constexpr size_t kChunk = 64, kPromptChunk = 128, kExpanded = 32;
+/** Queries of a prompt that are computed together. */
+constexpr size_t kPromptQueries = 32;
+
+/** Fast attention: `groups` of query heads that read the same keys of `depth` and values of `width`. */
+struct FlashShape {
+  size_t groups, heads, depth, width;
+  float scale;
+  /** Query heads of a group, filled up. */
+  size_t lanes() const { return padded(heads); }
+  /** Where values start in a row of a chunk that holds keys before them. */
+  size_t value_at() const { return padded(depth); }
+  size_t stride() const { return odd_stride(value_at() + padded(width)); }
+};
+
+/** What a thread needs for the prompt rows of a step. */
+struct PromptScratch {
+  PromptScratch(const FlashShape& s, size_t max_rows, size_t latent) {
+    const size_t queries = (max_rows * s.heads + kPromptQueries - 1) / kPromptQueries * kPromptQueries;
+    flipped = 0;
+    mean = flipped + queries * s.depth;
+    peak = mean + queries * padded(s.width);
+    mass = peak + queries;
+    limits = mass + queries;
+    chunk = limits + queries;
+    scores = chunk + kPromptChunk * s.stride();
+    latents = scores + (kPromptChunk + 1) * kPromptQueries;
+    key = latents + kExpanded * odd_stride(latent);
+    value = key + latent * padded(s.depth);
+    row = value + latent * padded(s.width);
+    total = row + latent + s.depth;
+  }
+  size_t flipped, mean, peak, mass, limits, chunk, scores, latents, key, value, row, total;
+};
+
 /** Where attention keeps its intermediate results in SharedScratch::floats. */
 struct AttentionScratch {
   /** @param absorbed width of an absorbed query, or 0; @param values width of a cached value */
-  AttentionScratch(size_t heads, size_t absorbed, size_t values) {
+  AttentionScratch(size_t heads, size_t absorbed, size_t values, size_t flipped_row = 0) {
     queries = 0;
     mean = queries + kAttentionRows * heads * absorbed;
     peak = mean + kAttentionRows * heads * values;
@@ -32,9 +73,10 @@ struct AttentionScratch {
     part_mean = mass + kAttentionRows * heads;
     part_peak = part_mean + kPartials * heads * values;
     part_mass = part_peak + kPartials * heads;
-    total = part_mass + kPartials * heads;
+    flipped = part_mass + kPartials * heads;
+    total = flipped + kAttentionRows * flipped_row;
   }
-  size_t queries, mean, peak, mass, part_mean, part_peak, part_mass, total;
+  size_t queries, mean, peak, mass, part_mean, part_peak, part_mass, flipped, total;
 };
 
 /** Pieces of work of a linear layer. */
@@ -45,20 +87,59 @@ inline size_t tile_floats(const Weight& w) { return w.dtype == DType::F32 && w.r
 
 inline ScratchNeed need(const LinearOp& op, const Step&) { return {op.quantized ? 0 : tile_floats(*op.weight), 0, 0}; }
 
-inline ScratchNeed need(const MlaAttentionOp& op, const Step&) {
+/** Whether attention runs in the form of attention_fast.inl, which reads caches of every type. */
+inline bool is_fast(const MlaAttentionOp& op, const Step& step) {
+  return step.fast || op.latent->dtype != DType::F32 || op.k_rope->dtype != DType::F32;
+}
+inline bool is_fast(const GqaAttentionOp& op, const Step& step) {
+  return step.fast || op.key->dtype != DType::F32 || op.value->dtype != DType::F32;
+}
+
+/** All heads read the latents: as keys together with the rope key, and as values. */
+inline FlashShape absorbed_shape(const MlaAttentionOp& op) {
+  const size_t latent = op.latent->width;
+  return {1, op.q_nope.width / op.q_nope.last, latent + op.k_rope->width, latent, op.scale};
+}
+inline FlashShape expanded_shape(const MlaAttentionOp& op) {
   const size_t heads = op.q_nope.width / op.q_nope.last;
+  return {heads, 1, op.q_nope.last + op.k_rope->width, op.out.width / heads, op.scale};
+}
+inline FlashShape shape_of(const GqaAttentionOp& op) {
+  return {op.kv_heads, op.q.width / op.q.last / op.kv_heads, op.q.last, op.q.last, op.scale};
+}
+
+/** Shared by all threads, for generated rows. */
+inline AttentionScratch flash_scratch(const FlashShape& s, size_t absorbed) {
+  const size_t lanes = s.groups * s.lanes();
+  return {lanes, absorbed, padded(s.width), lanes * s.depth};
+}
+
+inline ScratchNeed flash_need(const FlashShape& generated, size_t absorbed, const FlashShape& prompt, size_t latent,
+                              const Step& step) {
+  const size_t rows = kChunk * generated.stride() + (kChunk + 1) * generated.lanes();
+  return {std::max(rows, PromptScratch(prompt, step.max_rows, latent).total), flash_scratch(generated, absorbed).total, 0};
+}
+
+inline ScratchNeed need(const MlaAttentionOp& op, const Step& step) {
+  const size_t heads = op.q_nope.width / op.q_nope.last;
+  if (is_fast(op, step)) {
+    ScratchNeed fast = flash_need(absorbed_shape(op), op.latent->width, expanded_shape(op), op.latent->width, step);
+    fast.per_thread = std::max({fast.per_thread, tile_floats(*op.key), tile_floats(*op.value)});
+    return fast;
+  }
   const AttentionScratch layout(heads, op.latent->width, op.latent->width);
   return {std::max({2 * heads * kSplit, tile_floats(*op.key), tile_floats(*op.value)}), layout.total, 0};
 }
 
-inline ScratchNeed need(const GqaAttentionOp& op, const Step&) {
+inline ScratchNeed need(const GqaAttentionOp& op, const Step& step) {
+  if (is_fast(op, step)) return flash_need(shape_of(op), 0, shape_of(op), 0, step);
   const size_t heads = op.q.width / op.q.last;
   return {2 * heads * kSplit, AttentionScratch(heads, 0, op.q.last).total, 0};
 }
 
 inline ScratchNeed need(const IndexerSelectOp& op, const Step& step, size_t pages) {
   const size_t heads = op.q.width / op.q.last;
-  return {heads * kTile + 2 * pages * step.page_size, 0, 0};
+  return {kTile * (heads + op.q.last) + 2 * pages * step.page_size, 0, 0};
 }
 
 /** Rows that packed experts take at once. */

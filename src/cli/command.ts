@@ -3,7 +3,7 @@ import type { Io } from "./io.ts";
 import type { Output } from "./output.ts";
 
 /** A named argument, `--like-this`. Parser, help and docs/CLI.md are made from it. */
-export type Arg = TextArg | NumberArg | FlagArg | ListArg;
+export type Arg = TextArg | ChoiceArg | NumberArg | FlagArg | ListArg;
 
 interface ArgBase {
   readonly help: string;
@@ -19,6 +19,12 @@ interface TakesValue extends ArgBase {
 
 export interface TextArg extends TakesValue {
   readonly type: "text";
+  readonly default?: string;
+}
+
+export interface ChoiceArg extends TakesValue {
+  readonly type: "choice";
+  readonly values: readonly string[];
   readonly default?: string;
 }
 
@@ -51,7 +57,7 @@ export interface Operand {
   readonly rest?: true;
 }
 
-export type TakesValueArg = TextArg | NumberArg;
+export type TakesValueArg = TextArg | ChoiceArg | NumberArg;
 
 export type Args = Readonly<Record<string, Arg>>;
 export type Operands = Readonly<Record<string, Operand>>;
@@ -64,7 +70,7 @@ type ArgValue<A extends Arg> = A extends FlagArg
     : boolean
   : A extends ListArg
     ? readonly string[]
-    : Given<A, A extends TextArg ? string : number>;
+    : Given<A, A extends ChoiceArg ? A["values"][number] : A extends TextArg ? string : number>;
 
 type OperandValue<O extends Operand> = O extends { readonly rest: true } ? readonly string[] : Given<O, string>;
 
@@ -121,7 +127,8 @@ export function flagOf(name: string): string {
 /** The argument as help and docs show it, e.g. `--port <PORT>`. */
 export function flagUsage(name: string, arg: Arg): string {
   const flag = flagOf(name);
-  return arg.type === "flag" ? flag : `${flag} <${arg.value ?? flag.slice(2).toUpperCase()}>`;
+  if (arg.type === "flag") return flag;
+  return `${flag} <${arg.type === "choice" ? arg.values.join("|") : (arg.value ?? flag.slice(2).toUpperCase())}>`;
 }
 
 /** What the help says beside an argument: meaning, range, default and environment variable. */

@@ -5,6 +5,7 @@ import { generate } from "./commands/generate.ts";
 import { inspect } from "./commands/inspect.ts";
 import { logits } from "./commands/logits.ts";
 import { perplexity } from "./commands/perplexity.ts";
+import { quantize } from "./commands/quantize.ts";
 import { render } from "./commands/render.ts";
 import { serve } from "./commands/serve.ts";
 import { tokenize } from "./commands/tokenize.ts";
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   render,
   logits,
   perplexity,
+  quantize,
 ];
 
 /** Runs where no command is named. */

@@ -2,6 +2,7 @@ import { CommanderError, Option, Command as Parser } from "commander";
 import {
   type Arg,
   argHelp,
+  type ChoiceArg,
   type Command,
   flagOf,
   flagUsage,
@@ -109,7 +110,10 @@ function argValue(name: string, arg: Arg, given: unknown, env: Io["env"]): unkno
   if (arg.type === "flag") return given ?? (arg.negatable ? undefined : false);
   if (arg.type === "list") return given ?? [];
   const { text, from } = textOf(name, arg, given as string | undefined, env);
-  if (text !== undefined) return arg.type === "text" ? text : numberOf(from, text, arg);
+  if (text !== undefined) {
+    if (arg.type === "text") return text;
+    return arg.type === "choice" ? choiceOf(from, text, arg) : numberOf(from, text, arg);
+  }
   if (arg.required) throw new UsageError(`${from} is required: ${arg.help}`);
   return arg.default;
 }
@@ -118,6 +122,11 @@ function argValue(name: string, arg: Arg, given: unknown, env: Io["env"]): unkno
 function textOf(name: string, arg: TakesValueArg, given: string | undefined, env: Io["env"]) {
   const set = arg.env === undefined ? undefined : env[arg.env] || undefined;
   return given === undefined && set !== undefined ? { text: set, from: arg.env! } : { text: given, from: flagOf(name) };
+}
+
+function choiceOf(from: string, text: string, { values }: ChoiceArg): string {
+  if (values.includes(text)) return text;
+  throw new UsageError(`${from}: want ${values.join(", ")}, got ${JSON.stringify(text)}`);
 }
 
 function numberOf(from: string, text: string, arg: NumberArg): number {

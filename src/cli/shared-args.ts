@@ -1,6 +1,6 @@
 import type { SamplingInput } from "../engine/sampling/params.ts";
 import { SAMPLING_NUMBERS } from "../engine/sampling/params.ts";
-import type { NumberArg, TextArg } from "./command.ts";
+import type { ChoiceArg, NumberArg, TextArg } from "./command.ts";
 
 /** Arguments that several commands take. */
 export const modelArg = {
@@ -29,6 +29,25 @@ export const threadsArg = {
   env: "DEEPTS_THREADS",
   help: "threads of the cpu backend; default the physical cores that the process may use",
 } as const satisfies NumberArg;
+
+export const numericsArg = {
+  type: "choice",
+  values: ["auto", "exact", "fast"],
+  default: "auto",
+  env: "DEEPTS_NUMERICS",
+  help: "exact: f32 throughout; fast: 8-bit activations on quantised weights; auto: fast where weights are quantised and the backend can",
+} as const satisfies ChoiceArg;
+
+/** For commands that measure a model rather than serve it. */
+export const exactNumericsArg = { ...numericsArg, default: "exact" } as const satisfies ChoiceArg;
+
+export const cacheTypeArg = {
+  type: "choice",
+  values: ["auto", "f32", "f16", "q8_0"],
+  default: "auto",
+  env: "DEEPTS_CACHE_TYPE",
+  help: "what the cache is kept in; auto: f16 for fast numerics, f32 for exact ones",
+} as const satisfies ChoiceArg;
 
 export const ctxSizeArg = {
   type: "integer",
@@ -59,6 +78,14 @@ export const maxTokensArg = {
   min: 1,
   help: "longest answer; default the model's own, else until the context is full",
 } as const satisfies NumberArg;
+
+/** How a model computes, as loadModel takes it. */
+export const computeArgs = {
+  backend: backendArg,
+  threads: threadsArg,
+  numerics: numericsArg,
+  cacheType: cacheTypeArg,
+} as const;
 
 /** The sampling arguments as the engine takes them. */
 export function samplingOf(args: { readonly [K in keyof typeof samplingArgs]: number | undefined }): SamplingInput {

@@ -17,6 +17,17 @@ import { GGUF_TOKEN_TYPES } from "../tokenizer/tokenizer-gguf.ts";
 /** Types the matrices can be written in; norms, router and biases are always F32. */
 export type GgufTarget = "F32" | "F16" | "Q8_0";
 
+/** A tensor as GGUF names it, in the values of the checkpoint. */
+export interface GgufSource {
+  readonly name: string;
+  /** Of the stored values; null where they are put together in another order, and read() gives them. */
+  readonly source: WeightSource | null;
+  readonly shape: readonly number[];
+  /** Written as F32 whatever the target is. */
+  readonly exact: boolean;
+  read(): Promise<Float32Array>;
+}
+
 const ENCODERS = { F32: encodeF32, F16: encodeF16, Q8_0: encodeQ8_0 } as const;
 
 /** Always F32, as llama.cpp's converter has them: short, or decisive for which expert is chosen. */
@@ -36,31 +47,33 @@ const EXACT = new Set<LayerWeightName>([
  * The tensors of a GGUF file for a network with latent attention, the MTP layers as further blocks behind the decoder's
  * (`nextn.*`). Copies of embedding and head among the MTP weights are left out. Each tensor is read when its turn comes.
  */
-export async function ggufTensors(
-  config: ModelConfig,
-  weights: ModelWeights,
-  target: GgufTarget,
-): Promise<TensorContent[]> {
-  const tensors = [matrix("token_embd.weight", weights.embed, target), exact("output_norm.weight", weights.finalNorm)];
-  if (!config.tieWordEmbeddings) tensors.push(matrix("output.weight", weights.head, target));
+export async function ggufSources(config: ModelConfig, weights: ModelWeights): Promise<GgufSource[]> {
+  const tensors = [matrix("token_embd.weight", weights.embed), exact("output_norm.weight", weights.finalNorm)];
+  if (!config.tieWordEmbeddings) tensors.push(matrix("output.weight", weights.head));
   for (let layer = 0; layer < config.numHiddenLayers + config.numNextnPredictLayers; layer++) {
     for (const name of layerWeights(config, layer)) {
       const ggufName = `blk.${layer}.${GGUF_LAYER_TENSORS[name]}`;
       const source = weights.layer(layer, name);
-      tensors.push(EXACT.has(name) ? exact(ggufName, source) : matrix(ggufName, source, target));
+      tensors.push(EXACT.has(name) ? exact(ggufName, source) : matrix(ggufName, source));
     }
-    tensors.push(...kvB(weights, layer, target));
+    tensors.push(...kvB(weights, layer));
     for (const [name, main] of [
       ["mtpEmbed", weights.embed],
       ["mtpHead", weights.head],
     ] as const) {
       if (!weights.has(layer, name)) continue;
       const source = weights.layer(layer, name);
-      if (!(await sameValues(source, main)))
-        tensors.push(matrix(`blk.${layer}.${GGUF_LAYER_TENSORS[name]}`, source, target));
+      if (!(await sameValues(source, main))) tensors.push(matrix(`blk.${layer}.${GGUF_LAYER_TENSORS[name]}`, source));
     }
   }
   return tensors;
+}
+
+/** A tensor as it is written. Rows that are not whole blocks of the target are written as F16. */
+export function ggufContent({ name, shape, exact, read }: GgufSource, target: GgufTarget): TensorContent {
+  const wanted = exact ? "F32" : target;
+  const dtype = shape.at(-1)! % DTYPES[wanted].blockElements === 0 ? wanted : "F16";
+  return { name, dtype, shape, data: async () => ENCODERS[dtype](await read()) };
 }
 
 /** Hyperparameters as llama.cpp's converter writes them. @throws ConfigError for a network that `deepseek2` cannot describe */
@@ -184,13 +197,13 @@ function layerWeights(config: ModelConfig, layer: number): LayerWeightName[] {
 }
 
 /** GGUF has the key half transposed: [heads, latent, nope]. */
-function kvB(weights: ModelWeights, layer: number, target: GgufTarget): TensorContent[] {
+function kvB(weights: ModelWeights, layer: number): GgufSource[] {
   const { key, keyLayout, value } = weights.kvB(layer);
-  const valueTensor = matrix(`blk.${layer}.attn_v_b.weight`, value, target);
-  const keyName = `blk.${layer}.attn_k_b.weight`;
-  if (keyLayout === "latentMajor") return [matrix(keyName, key, target), valueTensor];
+  const valueTensor = matrix(`blk.${layer}.attn_v_b.weight`, value);
+  const name = `blk.${layer}.attn_k_b.weight`;
+  if (keyLayout === "latentMajor") return [matrix(name, key), valueTensor];
   const [heads, nope, latent] = key.shape as [number, number, number];
-  const turned = async () => {
+  const read = async () => {
     const from = await readWeight(key);
     const out = new Float32Array(from.length);
     for (let h = 0; h < heads; h++) {
@@ -200,26 +213,15 @@ function kvB(weights: ModelWeights, layer: number, target: GgufTarget): TensorCo
     }
     return out;
   };
-  return [content(keyName, [heads, latent, nope], target, turned), valueTensor];
+  return [{ name, source: null, shape: [heads, latent, nope], exact: false, read }, valueTensor];
 }
 
-function exact(name: string, source: WeightSource): TensorContent {
-  return content(name, source.shape, "F32", () => readWeight(source));
+function exact(name: string, source: WeightSource): GgufSource {
+  return { name, source, shape: source.shape, exact: true, read: () => readWeight(source) };
 }
 
-function matrix(name: string, source: WeightSource, target: GgufTarget): TensorContent {
-  return content(name, source.shape, target, () => readWeight(source));
-}
-
-/** Rows that are not whole blocks of the target are written as F16. */
-function content(
-  name: string,
-  shape: readonly number[],
-  target: GgufTarget,
-  read: () => Promise<Float32Array>,
-): TensorContent {
-  const dtype = shape.at(-1)! % DTYPES[target].blockElements === 0 ? target : "F16";
-  return { name, dtype, shape, data: async () => ENCODERS[dtype](await read()) };
+function matrix(name: string, source: WeightSource): GgufSource {
+  return { ...exact(name, source), exact: false };
 }
 
 async function sameValues(a: WeightSource, b: WeightSource): Promise<boolean> {

@@ -32,6 +32,10 @@ export interface EngineOptions {
   readonly description?: string;
   /** Unix seconds. Default 0. */
   readonly created?: number;
+  /** Default auto. */
+  readonly numerics?: RunnerOptions["numerics"];
+  /** Default auto. */
+  readonly cacheType?: RunnerOptions["cacheType"];
   /** Positions a sequence may have. Default: what the model was made for, at most 8192. */
   readonly contextSize?: number;
   /** The cache holds this many sequences of full length at once. Default 4. */
@@ -102,8 +106,9 @@ export class Engine implements ServedModel {
     options: EngineOptions,
   ): Promise<Engine> {
     const pages = pagesFor(contextSize(checkpoint, options)) * (options.parallel ?? 4);
-    const { onProgress, signal } = options;
-    const runner = await NetworkRunner.load(checkpoint, backend, { pages, maxLogitRows: 1, onProgress, signal });
+    const { numerics = "auto", cacheType, onProgress, signal } = options;
+    const wanted = { pages, maxLogitRows: 1, numerics, cacheType, onProgress, signal };
+    const runner = await NetworkRunner.load(checkpoint, backend, wanted);
     return new Engine(checkpoint, text, runner, new PagePool(pages, options.maxWaiting ?? 64), options);
   }
 

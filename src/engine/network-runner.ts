@@ -2,7 +2,8 @@ import type { Checkpoint } from "../model/checkpoint.ts";
 import type { Taps } from "../model/network.ts";
 import { recordMtp, recordNetwork } from "../model/network.ts";
 import type { Backend, Batch, CacheHandle, Executable, Numerics, Outputs, WeightHandle } from "../tensor/backend.ts";
-import type { Program } from "../tensor/program.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import type { CacheDType, Program } from "../tensor/program.ts";
 
 export interface RunnerOptions {
   /** Pages of the cache. */
@@ -13,8 +14,10 @@ export interface RunnerOptions {
   readonly maxSeqs?: number;
   /** Rows per step whose logits are wanted. Default maxRows. */
   readonly maxLogitRows?: number;
-  /** Default exact. */
-  readonly numerics?: Numerics;
+  /** Auto: fast where the weights are quantised and the backend can, else exact. Default exact. */
+  readonly numerics?: Numerics | "auto";
+  /** Type of the cache. Auto: f32 for exact numerics, f16 for fast. Default auto. */
+  readonly cacheType?: CacheDType | "auto";
   readonly taps?: Taps;
   /** Load the MTP layers too, where the file has them. Default false. */
   readonly mtp?: boolean;
@@ -31,6 +34,7 @@ export interface LoadProgress {
 /** The network of a checkpoint, loaded into a backend: Programs, weights and cache in one owner. */
 export class NetworkRunner {
   readonly program: Program;
+  readonly numerics: Numerics;
   readonly maxRows: number;
   readonly weightBytes: number;
   readonly cacheBytes: number;
@@ -43,11 +47,13 @@ export class NetworkRunner {
     program: Program,
     network: Executable,
     mtp: Executable | null,
+    numerics: Numerics,
     maxRows: number,
     weights: readonly WeightHandle[],
     cache: CacheHandle,
   ) {
     this.program = program;
+    this.numerics = numerics;
     this.maxRows = maxRows;
     this.weightBytes = weights.reduce((sum, weight) => sum + weight.bytes, 0);
     this.cacheBytes = cache.bytes;
@@ -64,8 +70,11 @@ export class NetworkRunner {
   static async load(checkpoint: Checkpoint, backend: Backend, options: RunnerOptions): Promise<NetworkRunner> {
     const { config, weights } = checkpoint;
     const maxRows = options.maxRows ?? backend.describe().preferredRows;
-    const network = recordNetwork(config, weights, options.taps);
-    const mtp = options.mtp && config.numNextnPredictLayers > 0 ? recordMtp(config, weights) : null;
+    const numerics = chooseNumerics(checkpoint, backend, options.numerics ?? "exact");
+    const { cacheType = "auto" } = options;
+    const cacheDType = cacheType !== "auto" ? cacheType : numerics === "fast" ? "f16" : "f32";
+    const network = recordNetwork(config, weights, options.taps, cacheDType);
+    const mtp = options.mtp && config.numNextnPredictLayers > 0 ? recordMtp(config, weights, 0, cacheDType) : null;
     const owned: { close(): void }[] = [];
     const own = <H extends { close(): void }>(handle: H): H => {
       owned.push(handle);
@@ -73,7 +82,7 @@ export class NetworkRunner {
     };
     try {
       const handles = new Map<string, WeightHandle>();
-      for await (const handle of loadWeights(backend, mtp ? [network, mtp] : [network], options)) {
+      for await (const handle of loadWeights(backend, mtp ? [network, mtp] : [network], numerics, options)) {
         handles.set(handle.name, own(handle));
       }
       const cache = own(backend.allocCache(network.cache, options.pages));
@@ -85,11 +94,12 @@ export class NetworkRunner {
             maxRows,
             maxSeqs: options.maxSeqs ?? 1,
             maxLogitRows: options.maxLogitRows ?? maxRows,
-            numerics: options.numerics ?? "exact",
+            numerics,
           }),
         );
       const main = await compile(network);
-      return new NetworkRunner(network, main, mtp && (await compile(mtp)), maxRows, [...handles.values()], cache);
+      const mtpLayer = mtp && (await compile(mtp));
+      return new NetworkRunner(network, main, mtpLayer, numerics, maxRows, [...handles.values()], cache);
     } catch (error) {
       for (const handle of owned.reverse()) handle.close();
       throw error;
@@ -116,10 +126,18 @@ export class NetworkRunner {
   }
 }
 
+/** The first layer's output projection, which every network has, speaks for the file. */
+function chooseNumerics({ weights }: Checkpoint, backend: Backend, wanted: Numerics | "auto"): Numerics {
+  if (wanted !== "auto") return wanted;
+  const quantised = DTYPES[weights.layer(0, "o").dtype].blockElements > 1;
+  return quantised && backend.describe().numerics.has("fast") ? "fast" : "exact";
+}
+
 async function* loadWeights(
   backend: Backend,
   programs: readonly Program[],
-  { onProgress, signal, numerics }: RunnerOptions,
+  numerics: Numerics,
+  { onProgress, signal }: RunnerOptions,
 ): AsyncGenerator<WeightHandle> {
   const weights = new Map(programs.flatMap((program) => [...program.weights]));
   const bytes = new Map(

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { DEEPSEEK_V3, DEEPSEEK_V32, R1_DISTILL_QWEN_7B } from "../../test/published-configs.ts";
+import type { CacheDType } from "../tensor/program.ts";
 import { cacheLayout } from "./cache-layout.ts";
 import { configFromHf } from "./config-hf.ts";
 
-const layout = (json: unknown, dtype?: "f16") => cacheLayout(configFromHf(json, "config.json"), dtype);
+const layout = (json: unknown, dtype?: CacheDType) => cacheLayout(configFromHf(json, "config.json"), dtype);
 const widths = (json: unknown) => layout(json).layers[0]!.map(({ name, width }) => [name, width]);
 
 describe("the cache of a token", () => {
@@ -27,6 +28,11 @@ describe("the cache of a token", () => {
       ["key", 512],
       ["value", 512],
     ]);
+  });
+
+  it("keeps rope and indexer keys in f16 where the latent is q8_0", () => {
+    const dtypes = layout(DEEPSEEK_V32, "q8_0").layers[0]!.map(({ dtype }) => dtype);
+    expect(dtypes).toEqual(["q8_0", "f16", "f16"]);
   });
 
   it("has a layer for each decoder layer and each MTP layer, in the type asked for", () => {

@@ -1,5 +1,5 @@
 import { ShapeError } from "../errors.ts";
-import type { Program, Value } from "../tensor/program.ts";
+import type { CacheDType, Program, Value } from "../tensor/program.ts";
 import type { Rotation } from "../tensor/recorder.ts";
 import { Recorder } from "../tensor/recorder.ts";
 import type { WeightSource } from "../tensor/weight.ts";
@@ -25,9 +25,14 @@ export interface Taps {
   readonly routes?: boolean;
 }
 
-/** The main network: tokens -> logits. */
-export function recordNetwork(config: ModelConfig, weights: ModelWeights, taps: Taps = {}): Program {
-  const g = new Recorder("network", cacheLayout(config));
+/** The main network: tokens -> logits. @param cache the type of its cache */
+export function recordNetwork(
+  config: ModelConfig,
+  weights: ModelWeights,
+  taps: Taps = {},
+  cache: CacheDType = "f32",
+): Program {
+  const g = new Recorder("network", cacheLayout(config, cache));
   const turn = rotation(config.rope);
   let x = embedTokens(g, config, weights.embed);
   if (taps.hidden) g.output("embedding", x);
@@ -46,8 +51,8 @@ export function recordNetwork(config: ModelConfig, weights: ModelWeights, taps: 
  * token i (input `hidden`) and token i+1 (the batch's token, at position i) to logits for token i+2.
  * @param index which of the MTP layers, from 0
  */
-export function recordMtp(config: ModelConfig, weights: ModelWeights, index = 0): Program {
-  const g = new Recorder(`mtp.${index}`, cacheLayout(config));
+export function recordMtp(config: ModelConfig, weights: ModelWeights, index = 0, cache: CacheDType = "f32"): Program {
+  const g = new Recorder(`mtp.${index}`, cacheLayout(config, cache));
   const layer = config.numHiddenLayers + index;
   const w = (name: LayerWeightName) => weights.layer(layer, name);
   const hidden = g.input("hidden", config.hiddenSize);

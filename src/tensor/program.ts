@@ -52,7 +52,9 @@ export interface CacheField {
 }
 
 export type CacheFieldName = "latent" | "kRope" | "indexKey" | "key" | "value";
-export type CacheDType = "f32" | "f16" | "q8_0";
+/** q8_0: blocks of 32 as ggml's, the last one of a row filled up. */
+export const CACHE_DTYPES = ["f32", "f16", "q8_0"] as const;
+export type CacheDType = (typeof CACHE_DTYPES)[number];
 
 /** The recorded operations. Shapes use T = rows of the step; weights are row-major with the input dimension last. */
 export type Op =

@@ -13,4 +13,5 @@ describe.each(runnableTargets())("target %s", (target) => {
   });
 
   opConformance(async () => openCpu({ target, threads: 2 }));
+  describe("fast numerics", () => opConformance(async () => openCpu({ target, threads: 2 }), [], "fast"));
 });

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "../../cpu/dispatch.h"
+#include "../../cpu/encode/encode.h"
 #include "../../cpu/executor.h"
 #include "../../cpu/weight.h"
 
@@ -111,7 +112,8 @@ class PoolHandle : public Handle<PoolHandle, Machine> {
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Pool",
-                       {InstanceAccessor<&PoolHandle::target>("target"), InstanceMethod<&PoolHandle::stop>("close")});
+                       {InstanceAccessor<&PoolHandle::target>("target"), InstanceMethod<&PoolHandle::encode>("encode"),
+                        InstanceMethod<&PoolHandle::stop>("close")});
   }
 
   explicit PoolHandle(const Napi::CallbackInfo& info) : Handle(info) {
@@ -125,6 +127,46 @@ class PoolHandle : public Handle<PoolHandle, Machine> {
 
  private:
   Napi::Value target(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), get(info.Env())->kernels->name); }
+
+  /**
+   * (from, bytes: Uint8Array, cols, to, out: Uint8Array, importance: Float32Array | null, rowsPerImportance): Promise<number>
+   * of the first row that cannot be stored, the number of rows where all can. One call at a time.
+   */
+  Napi::Value encode(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto pool = get(env)->pool;
+    const size_t from = dts::find_dtype(info[0].As<Napi::String>().Utf8Value().c_str());
+    const size_t to = dts::find_dtype(info[3].As<Napi::String>().Utf8Value().c_str());
+    if (from == dts::kDTypeCount || to == dts::kDTypeCount || !dts::can_encode(static_cast<dts::DType>(to))) {
+      throw Napi::RangeError::New(env, "a type that cannot be read or written");
+    }
+    auto in = info[1].As<Napi::Uint8Array>(), out = info[4].As<Napi::Uint8Array>();
+    dts::EncodeJob job{static_cast<dts::DType>(from), in.Data(), static_cast<dts::DType>(to), out.Data(), 0, size_at(info, 2), nullptr, 1};
+    const size_t row = dts::bytes_of(job.from, job.cols);
+    const bool whole = row > 0 && in.ByteLength() % row == 0 && job.cols % dts::info(job.from).block_elements == 0 &&
+                       job.cols % dts::info(job.to).block_elements == 0;
+    job.rows = whole ? in.ByteLength() / row : 0;
+    if (!whole || out.ByteLength() != job.rows * dts::bytes_of(job.to, job.cols)) {
+      throw Napi::RangeError::New(env, "bytes that are not whole rows");
+    }
+    if (!info[5].IsNull()) {
+      auto importance = info[5].As<Napi::Float32Array>();
+      job.rows_per_importance = size_at(info, 6);
+      const size_t groups = job.rows_per_importance == 0 ? 0 : (job.rows + job.rows_per_importance - 1) / job.rows_per_importance;
+      if (groups == 0 || importance.ElementLength() != groups * job.cols) {
+        throw Napi::RangeError::New(env, "importance that does not fit the rows");
+      }
+      job.importance = importance.Data();
+    }
+    const Napi::Array kept = Napi::Array::New(env);
+    kept.Set(0u, in);
+    kept.Set(1u, out);
+    kept.Set(2u, info[5]);
+    const auto bad = std::make_shared<size_t>(0);
+    return Task<std::function<void()>, std::function<Napi::Value(Napi::Env)>>::start(
+        env, kept, [pool, job, bad] { *bad = dts::encode_rows(job, *pool); },
+        [bad](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, static_cast<double>(*bad)); });
+  }
 
   /** A step under way ends soon; the threads go with the last executor. */
   void stop(const Napi::CallbackInfo&) {
@@ -242,7 +284,7 @@ class WeightHandle : public Handle<WeightHandle, dts::Weight> {
   std::shared_ptr<Machine> machine_;
 };
 
-/** new Cache(pageSize, pages, widths: number[]) */
+/** new Cache(pageSize, pages, widths: number[], dtypes: string[]) */
 class CacheHandle : public Handle<CacheHandle, dts::Cache> {
  public:
   static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c03, 0x8e0b6a7c3d2f1903};
@@ -255,10 +297,12 @@ class CacheHandle : public Handle<CacheHandle, dts::Cache> {
     auto cache = std::make_shared<dts::Cache>();
     cache->page_size = size_at(info, 0);
     cache->pages = size_at(info, 1);
-    const auto widths = info[2].As<Napi::Array>();
+    const auto widths = info[2].As<Napi::Array>(), dtypes = info[3].As<Napi::Array>();
     for (uint32_t i = 0; i < widths.Length(); ++i) {
       const double width = widths.Get(i).As<Napi::Number>().DoubleValue();
-      cache->fields.emplace_back(cache->pages * cache->page_size, static_cast<size_t>(width));
+      const size_t dtype = dts::find_dtype(dtypes.Get(i).As<Napi::String>().Utf8Value().c_str());
+      if (dtype == dts::kDTypeCount) throw Napi::RangeError::New(info.Env(), "unknown element type");
+      cache->fields.emplace_back(cache->pages * cache->page_size, static_cast<size_t>(width), static_cast<dts::DType>(dtype));
     }
     held_ = std::move(cache);
   }

@@ -30,6 +30,17 @@ inline float f16_to_f32(uint16_t half) {
   return bits_to_f32(sign | ((exponent + 112) << 23) | (fraction << 13));
 }
 
+/** To the nearest, ties to even; past the largest finite value infinity. */
+inline uint16_t f32_to_f16(float value) {
+  const uint32_t bits = f32_to_bits(value), magnitude = bits & 0x7fffffff;
+  const uint32_t sign = (bits >> 16) & 0x8000;
+  if (magnitude > 0x7f800000) return static_cast<uint16_t>(sign | 0x7e00);
+  if (magnitude >= 0x47800000) return static_cast<uint16_t>(sign | 0x7c00);
+  // Below 2^-14 the addition of 0.5 leaves multiples of 2^-24 in the fraction, rounded as they should be.
+  if (magnitude < 0x38800000) return static_cast<uint16_t>(sign | (f32_to_bits(bits_to_f32(magnitude) + 0.5f) - 0x3f000000));
+  return static_cast<uint16_t>(sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13));
+}
+
 inline float bf16_to_f32(uint16_t half) { return bits_to_f32(static_cast<uint32_t>(half) << 16); }
 
 /** FP8 E4M3 without infinities. Source: OCP 8-bit Floating Point Specification 1.0, table 1. */

@@ -160,9 +160,15 @@ inline void absorb(const MlaAttentionOp& op, Worker& worker, size_t t0, size_t r
   });
 }
 
+/** Weighted sums of latents [rows, heads, width] and the sums of their weights [rows, heads]. */
+struct Means {
+  const float* mean;
+  const float* mass;
+  size_t heads, width;
+};
+
 /** out[t0 + r][h] = kvBValue[h] mean[r][h] / mass[r][h] */
-inline void expand_values(const MlaAttentionOp& op, Worker& worker, size_t t0, size_t rows, const float* mean,
-                          const float* mass) {
+inline void expand_values(const MlaAttentionOp& op, Worker& worker, size_t t0, size_t rows, const Means& means) {
   const size_t heads = op.q_nope.width / op.q_nope.last, latent = op.latent->width, v = op.out.width / heads;
   const size_t tiles = (v + kTile - 1) / kTile;
   worker.share(heads * tiles, [&](size_t item) {
@@ -170,16 +176,16 @@ inline void expand_values(const MlaAttentionOp& op, Worker& worker, size_t t0, s
     const float* values[kTile];
     const float* xs[kAttentionRows];
     point_to_rows(f32_rows(*op.value, h * v + from, count, worker.scratch), latent, count, values);
-    point_to_rows(mean + h * latent, heads * latent, rows, xs);
+    point_to_rows(means.mean + h * means.width, means.heads * means.width, rows, xs);
     float* out = op.out.data + t0 * op.out.width + h * v + from;
     dots(values, count, xs, rows, latent, out, op.out.width);
     for (size_t r = 0; r < rows; ++r) {
-      for (size_t i = 0; i < count; ++i) out[r * op.out.width + i] /= mass[r * heads + h];
+      for (size_t i = 0; i < count; ++i) out[r * op.out.width + i] /= means.mass[r * means.heads + h];
     }
   });
 }
 
-inline void mla_attention(const MlaAttentionOp& op, const Step& step, Worker& worker) {
+inline void mla_attention_exact(const MlaAttentionOp& op, const Step& step, Worker& worker) {
   const size_t heads = op.q_nope.width / op.q_nope.last, latent = op.latent->width, rope = op.k_rope->width;
   const AttentionScratch at(heads, latent, latent);
   float* memory = step.scratch.floats.data();
@@ -191,8 +197,8 @@ inline void mla_attention(const MlaAttentionOp& op, const Step& step, Worker& wo
       const float* ropes[kSplit];
       const float* queries[kMaxHeads];
       for (size_t s = 0; s < n; ++s) {
-        latents[s] = op.latent->data.data() + cache_rows[s] * latent;
-        ropes[s] = op.k_rope->data.data() + cache_rows[s] * rope;
+        latents[s] = op.latent->floats(cache_rows[s]);
+        ropes[s] = op.k_rope->floats(cache_rows[s]);
       }
       const Heads all{heads,
                       memory + at.queries + (t - t0) * heads * latent,
@@ -207,11 +213,11 @@ inline void mla_attention(const MlaAttentionOp& op, const Step& step, Worker& wo
       attend_block(all, latents, ropes, latents, n, queries, worker.scratch);
     };
     attend_rows(step, worker, t0, rows, heads, latent, at, op.selected ? &op.selection : nullptr, block);
-    expand_values(op, worker, t0, rows, memory + at.mean, memory + at.mass);
+    expand_values(op, worker, t0, rows, {memory + at.mean, memory + at.mass, heads, latent});
   }
 }
 
-inline void gqa_attention(const GqaAttentionOp& op, const Step& step, Worker& worker) {
+inline void gqa_attention_exact(const GqaAttentionOp& op, const Step& step, Worker& worker) {
   const size_t dim = op.q.last, heads = op.q.width / dim, group = heads / op.kv_heads;
   const AttentionScratch at(heads, 0, dim);
   float* memory = step.scratch.floats.data();
@@ -223,8 +229,8 @@ inline void gqa_attention(const GqaAttentionOp& op, const Step& step, Worker& wo
       const float* queries[kMaxHeads];
       for (size_t g = 0; g < op.kv_heads; ++g) {
         for (size_t s = 0; s < n; ++s) {
-          keys[s] = op.key->data.data() + cache_rows[s] * op.key->width + g * dim;
-          values[s] = op.value->data.data() + cache_rows[s] * op.value->width + g * dim;
+          keys[s] = op.key->floats(cache_rows[s]) + g * dim;
+          values[s] = op.value->floats(cache_rows[s]) + g * dim;
         }
         const size_t first = part * heads + g * group;
         const Heads some{group,
@@ -257,14 +263,16 @@ inline void indexer_select(const IndexerSelectOp& op, const Step& step, Worker& 
   worker.share(step.batch.rows, [&](size_t t) {
     const size_t count = static_cast<size_t>(step.batch.positions[t]) + 1;
     float* matches = worker.scratch;  // [heads, kTile]
-    float* scores = matches + heads * kTile;
+    float* decoded = matches + heads * kTile;
+    float* scores = decoded + kTile * dim;
     uint32_t* best = reinterpret_cast<uint32_t*>(scores + count);
     const float* queries[kMaxHeads];
     point_to_rows(op.q.data + t * op.q.width, dim, heads, queries);
     for (size_t s = 0; s < count; s += kTile) {
       const size_t n = std::min(kTile, count - s);
       const float* keys[kTile];
-      for (size_t i = 0; i < n; ++i) keys[i] = op.key->data.data() + step.cache_row(t, s + i) * dim;
+      point_to_rows(decoded, dim, n, keys);
+      for (size_t i = 0; i < n; ++i) read_cache(*op.key, step.cache_row(t, s + i), 0, dim, decoded + i * dim);
       dots(keys, n, queries, heads, dim, matches, kTile);
       for (size_t i = 0; i < n; ++i) {
         double score = 0;

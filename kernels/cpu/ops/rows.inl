@@ -108,9 +108,8 @@ inline void swiglu(const SwigluOp& op, const Step& step, size_t t) {
 }
 
 inline void cache_write(const CacheWriteOp& op, const Step& step, size_t t) {
-  const size_t width = op.field->width;
   const size_t row = step.cache_row(t, static_cast<size_t>(step.batch.positions[t]));
-  std::memcpy(op.field->data.data() + row * width, op.x.data + t * width, width * sizeof(float));
+  write_cache(*op.field, row, op.x.data + t * op.x.width);
 }
 
 /** For row r of those whose logits are wanted. */

@@ -2,9 +2,13 @@
 #include "../ops/vector_math.inl"
 #include "../decode/blocks.inl"
 #include "../ops/products.inl"
+#include "../ops/cache_rows.inl"
 #include "../ops/rows.inl"
 #include "../ops/linear.inl"
 #include "../ops/attention.inl"
+#include "../ops/tiles.inl"
+#include "../ops/flash.inl"
+#include "../ops/attention_fast.inl"
 #include "../ops/experts.inl"
 
 namespace dts::DTS_TARGET {

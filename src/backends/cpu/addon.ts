@@ -6,14 +6,13 @@ import type { Native, NativeCache, NativeExecutor, NativeWeight } from "../kerne
 /** What kernels/bind/napi/addon.cpp exports. Closing twice does no harm; using a closed object throws. */
 export interface Addon {
   readonly Pool: new (threads: number, target: string | null) => AddonPool;
-  readonly Weight: new (
-    pool: AddonPool,
-    dtype: string,
-    rows: number,
-    cols: number,
-    scaleBlock: number,
-  ) => AddonWeight;
-  readonly Cache: new (pageSize: number, pages: number, widths: readonly number[]) => NativeCache;
+  readonly Weight: new (pool: AddonPool, dtype: string, rows: number, cols: number, scaleBlock: number) => AddonWeight;
+  readonly Cache: new (
+    pageSize: number,
+    pages: number,
+    widths: readonly number[],
+    dtypes: readonly string[],
+  ) => NativeCache;
   readonly Executor: new (
     pool: AddonPool,
     plan: Uint32Array,
@@ -34,6 +33,16 @@ export interface AddonWeight extends NativeWeight {
 
 export interface AddonPool {
   readonly target: string;
+  /** @returns the first row with a value that cannot be stored; the number of rows where there is none */
+  encode(
+    from: string,
+    bytes: Uint8Array,
+    columns: number,
+    to: string,
+    out: Uint8Array,
+    importance: Float32Array | null,
+    rowsPerImportance: number,
+  ): Promise<number>;
   /** A step under way ends soon. */
   close(): void;
 }

@@ -18,14 +18,17 @@ const MAX_THREADS = 256;
  * @throws BackendUnavailableError where the addon cannot be loaded, or the target is unknown or cannot run here
  */
 export function openCpu(options: CpuOptions = {}): Backend {
-  const threads = options.threads ?? physicalCores();
-  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
-    throw new BackendUnavailableError("cpu", `threads: want 1 to ${MAX_THREADS}, got ${threads}`);
-  }
+  const threads = threadsOf(options);
   const addon = loadAddon();
   const target = options.target ?? (process.env.DEEPTS_CPU_TARGET || null);
   if (target !== null) checkTarget(addon, target);
   return new KernelBackend("cpu", openAddon(addon, threads, target));
+}
+
+/** @throws BackendUnavailableError */
+export function threadsOf({ threads = physicalCores() }: Pick<CpuOptions, "threads">): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS) return threads;
+  throw new BackendUnavailableError("cpu", `threads: want 1 to ${MAX_THREADS}, got ${threads}`);
 }
 
 /** Why there is no cpu backend on this machine, or null. A wrong target or number of threads is the caller's, and not in here. */

@@ -1,9 +1,17 @@
 import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
-import type { Backend, CacheHandle, Caps, CompileOptions, Executable, Numerics, WeightHandle } from "../../tensor/backend.ts";
+import type {
+  Backend,
+  CacheHandle,
+  Caps,
+  CompileOptions,
+  Executable,
+  Numerics,
+  WeightHandle,
+} from "../../tensor/backend.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { CacheLayout, Program, WeightUse } from "../../tensor/program.ts";
-import { OP_KINDS } from "../../tensor/program.ts";
+import { CACHE_DTYPES, OP_KINDS } from "../../tensor/program.ts";
 import type { WeightSource } from "../../tensor/weight.ts";
 import { KernelCache } from "./cache.ts";
 import { KernelExecutable } from "./executable.ts";
@@ -37,7 +45,7 @@ export class KernelBackend implements Backend {
       device: `${target}, ${threads === 1 ? "one thread" : `${threads} threads`}`,
       ops: new Set(OP_KINDS),
       weightDTypes: new Set(Object.keys(DTYPES) as DType[]),
-      cacheDTypes: new Set(["f32"]),
+      cacheDTypes: new Set(CACHE_DTYPES),
       numerics: NUMERICS,
       preferredRows: PREFERRED_ROWS,
     };
@@ -61,7 +69,8 @@ export class KernelBackend implements Backend {
   allocCache(layout: CacheLayout, pages: number): CacheHandle {
     this.#use();
     for (const field of layout.layers.flat()) {
-      if (field.dtype !== "f32") throw new UnsupportedOpError(this.#name, `a cache of type ${field.dtype}`);
+      if (!CACHE_DTYPES.includes(field.dtype))
+        throw new UnsupportedOpError(this.#name, `a cache of type ${field.dtype}`);
     }
     return this.#own(new KernelCache(this.#name, this.#native, layout, pages));
   }

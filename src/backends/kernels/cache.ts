@@ -15,8 +15,10 @@ export class KernelCache implements CacheHandle {
     this.#backend = backend;
     this.layout = layout;
     this.pages = pages;
-    const widths = layout.layers.flat().map(({ width }) => width);
-    this.#native = native.createCache(layout.pageSize, pages, widths);
+    const fields = layout.layers.flat();
+    const widths = fields.map(({ width }) => width);
+    const dtypes = fields.map(({ dtype }) => dtype.toUpperCase());
+    this.#native = native.createCache(layout.pageSize, pages, widths, dtypes);
     this.bytes = this.#native.bytes;
   }
 

@@ -15,7 +15,8 @@ export interface Native {
    * @returns null where files cannot be mapped
    */
   mapWeight(dtype: string, rows: number, cols: number, file: string, starts: readonly number[]): NativeWeight | null;
-  createCache(pageSize: number, pages: number, widths: readonly number[]): NativeCache;
+  /** @param dtypes of the fields, as DType names them */
+  createCache(pageSize: number, pages: number, widths: readonly number[], dtypes: readonly string[]): NativeCache;
   createExecutor(plan: Uint32Array, weights: readonly NativeWeight[], cache: NativeCache): Promise<NativeExecutor>;
   /** A step under way ends soon. */
   close(): void;

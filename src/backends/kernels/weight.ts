@@ -76,53 +76,52 @@ function pack(
 }
 
 async function loadRows(native: Native, source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<NativeWeight> {
-    const cols = source.shape.at(-1) ?? 1;
-    const rows = source.shape.slice(0, -1).reduce((product, length) => product * length, 1);
-    if (uses.has("vector")) {
-      const values = await readWeight(source);
-      const weight = await native.createWeight("F32", rows, cols, 0);
-      await weight.write(0, new Uint8Array(values.buffer));
-      return weight;
-    }
-    const bytes = rowBytes(source.dtype, cols);
-    const given = source.segments.reduce((sum, segment) => sum + segment.rows, 0);
-    if (given !== rows) throw new RangeError(`${source.name}: the segments have ${given} rows, the shape ${rows}`);
-    const mapped = mapRows(native, source, rows, cols);
-    if (mapped) return mapped;
-    const block = source.segments[0]?.scales?.blockCols ?? 0;
-    const weight = await native.createWeight(source.dtype, rows, cols, block);
-    try {
-      let row = 0;
-      for (const segment of source.segments) {
-        await weight.write(row * bytes, await readRows(source.name, segment, segment.rows * bytes));
-        if ((segment.scales?.blockCols ?? 0) !== block) {
-          throw new FormatError(
-            segment.file,
-            segment.offset,
-            `${source.name}: its parts have block scales of different widths`,
-          );
-        }
-        if (segment.scales) {
-          await weight.writeScales(
-            row * Math.ceil(cols / block),
-            await rowScales(source.name, segment, segment.scales, cols),
-          );
-        }
-        row += segment.rows;
-      }
-    } catch (error) {
-      weight.close();
-      throw error;
-    }
+  const cols = source.shape.at(-1) ?? 1;
+  const rows = source.shape.slice(0, -1).reduce((product, length) => product * length, 1);
+  if (uses.has("vector")) {
+    const values = await readWeight(source);
+    const weight = await native.createWeight("F32", rows, cols, 0);
+    await weight.write(0, new Uint8Array(values.buffer));
     return weight;
+  }
+  const bytes = rowBytes(source.dtype, cols);
+  const given = source.segments.reduce((sum, segment) => sum + segment.rows, 0);
+  if (given !== rows) throw new RangeError(`${source.name}: the segments have ${given} rows, the shape ${rows}`);
+  const mapped = mapRows(native, source, rows, cols);
+  if (mapped) return mapped;
+  const block = source.segments[0]?.scales?.blockCols ?? 0;
+  const weight = await native.createWeight(source.dtype, rows, cols, block);
+  try {
+    let row = 0;
+    for (const segment of source.segments) {
+      await weight.write(row * bytes, await readRows(source.name, segment, segment.rows * bytes));
+      if ((segment.scales?.blockCols ?? 0) !== block) {
+        throw new FormatError(
+          segment.file,
+          segment.offset,
+          `${source.name}: its parts have block scales of different widths`,
+        );
+      }
+      if (segment.scales) {
+        await weight.writeScales(
+          row * Math.ceil(cols / block),
+          await rowScales(source.name, segment, segment.scales, cols),
+        );
+      }
+      row += segment.rows;
+    }
+  } catch (error) {
+    weight.close();
+    throw error;
+  }
+  return weight;
 }
 
 /** A weight whose rows lie in one file in runs of one length, as they are; null where they do not. */
 function mapRows(native: Native, { dtype, segments }: WeightSource, rows: number, cols: number): NativeWeight | null {
   const [first] = segments;
   const alike = segments.every(
-    (segment) =>
-      segment.path === first!.path && segment.rows === first!.rows && !segment.scales,
+    (segment) => segment.path === first!.path && segment.rows === first!.rows && !segment.scales,
   );
   if (!first?.path || !alike) return null;
   const starts = segments.map(({ offset }) => offset);

@@ -4,7 +4,7 @@ import { readWeight } from "../../tensor/decode/read-weight.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { CacheLayout, Program } from "../../tensor/program.ts";
-import { OP_KINDS } from "../../tensor/program.ts";
+import { CACHE_DTYPES, OP_KINDS } from "../../tensor/program.ts";
 import type { WeightSource } from "../../tensor/weight.ts";
 import { ReferenceCache } from "./cache.ts";
 import { ReferenceExecutable } from "./executable.ts";
@@ -31,7 +31,7 @@ class ReferenceBackend implements Backend {
       device: "JavaScript, one thread",
       ops: new Set(OP_KINDS),
       weightDTypes: new Set(Object.keys(DTYPES) as DType[]),
-      cacheDTypes: new Set(["f32"]),
+      cacheDTypes: new Set(CACHE_DTYPES),
       numerics: new Set(["exact"]),
       preferredRows: PREFERRED_ROWS,
     };
@@ -50,7 +50,8 @@ class ReferenceBackend implements Backend {
   allocCache(layout: CacheLayout, pages: number): CacheHandle {
     this.#use();
     for (const field of layout.layers.flat()) {
-      if (field.dtype !== "f32") throw new UnsupportedOpError("reference", `a cache of type ${field.dtype}`);
+      if (!CACHE_DTYPES.includes(field.dtype))
+        throw new UnsupportedOpError("reference", `a cache of type ${field.dtype}`);
     }
     return new ReferenceCache(layout, pages, this.#open);
   }

@@ -1,9 +1,12 @@
 import { BackendUnavailableError } from "../../errors.ts";
 import type { CacheHandle } from "../../tensor/backend.ts";
-import type { CacheFieldName, CacheLayout } from "../../tensor/program.ts";
+import type { CacheDType, CacheFieldName, CacheLayout } from "../../tensor/program.ts";
 import type { Owner } from "./owner.ts";
 
-/** The paged cache as plain arrays: per layer and field, [pages * pageSize, width]. */
+/**
+ * The paged cache as plain f32 arrays: per layer and field, [pages * pageSize, width]. Other types are meant by their
+ * values: cacheWrite rounds, and `bytes` stays what the arrays take.
+ */
 export class ReferenceCache implements CacheHandle {
   readonly layout: CacheLayout;
   readonly pages: number;
@@ -19,9 +22,9 @@ export class ReferenceCache implements CacheHandle {
     this.#layers = layout.layers.map(
       (fields) =>
         new Map(
-          fields.map(({ name, width }) => [
+          fields.map(({ name, width, dtype }) => [
             name,
-            { width, pageSize: layout.pageSize, data: new Float32Array(pages * layout.pageSize * width) },
+            { width, dtype, pageSize: layout.pageSize, data: new Float32Array(pages * layout.pageSize * width) },
           ]),
         ),
     );
@@ -44,6 +47,7 @@ export class ReferenceCache implements CacheHandle {
 
 export interface CacheRows {
   readonly width: number;
+  readonly dtype: CacheDType;
   readonly pageSize: number;
   readonly data: Float32Array;
 }

@@ -5,15 +5,7 @@ import { Conversation } from "../conversation.ts";
 import { RUN_EXITS } from "../exit-codes.ts";
 import { LineReader } from "../line-reader.ts";
 import { withModel } from "../loading.ts";
-import {
-  backendArg,
-  ctxSizeArg,
-  maxTokensArg,
-  modelArg,
-  samplingArgs,
-  samplingOf,
-  threadsArg,
-} from "../shared-args.ts";
+import { computeArgs, ctxSizeArg, maxTokensArg, modelArg, samplingArgs, samplingOf } from "../shared-args.ts";
 import { separateReasoning } from "../stream-answer.ts";
 
 const HELP = "/reset forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer";
@@ -31,8 +23,7 @@ export const chat = defineCommand({
     thinking: { type: "flag", help: "let the model reason first, where it can; shown dimmed" },
     maxTokens: maxTokensArg,
     ...samplingArgs,
-    backend: backendArg,
-    threads: threadsArg,
+    ...computeArgs,
     ctxSize: ctxSizeArg,
   },
   examples: [
@@ -43,15 +34,20 @@ export const chat = defineCommand({
   exits: { ...RUN_EXITS, 0: "the conversation was left" },
   async run(invocation) {
     const { args, stderr, signal } = invocation;
-    const { backend, threads, ctxSize: contextSize } = args;
-    await withModel(args.model, { backend, threads, contextSize, parallel: 1 }, { stderr, signal }, async (model) => {
-      if (model.engine.text.chatTemplate === null) {
-        throw new TextError("this model has no chat template; deepts generate --raw goes on from plain text");
-      }
-      const request = { maxTokens: args.maxTokens ?? null, sampling: samplingOf(args) };
-      const { system, thinking } = args;
-      await talk(invocation, model, new Conversation(model.engine, { system, thinking, request }));
-    });
+    const { backend, threads, numerics, cacheType, ctxSize: contextSize } = args;
+    await withModel(
+      args.model,
+      { backend, threads, numerics, cacheType, contextSize, parallel: 1 },
+      { stderr, signal },
+      async (model) => {
+        if (model.engine.text.chatTemplate === null) {
+          throw new TextError("this model has no chat template; deepts generate --raw goes on from plain text");
+        }
+        const request = { maxTokens: args.maxTokens ?? null, sampling: samplingOf(args) };
+        const { system, thinking } = args;
+        await talk(invocation, model, new Conversation(model.engine, { system, thinking, request }));
+      },
+    );
   },
 });
 

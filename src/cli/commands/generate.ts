@@ -5,15 +5,7 @@ import { defineCommand } from "../command.ts";
 import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { readText } from "../input.ts";
 import { withModel } from "../loading.ts";
-import {
-  backendArg,
-  ctxSizeArg,
-  maxTokensArg,
-  modelArg,
-  samplingArgs,
-  samplingOf,
-  threadsArg,
-} from "../shared-args.ts";
+import { computeArgs, ctxSizeArg, maxTokensArg, modelArg, samplingArgs, samplingOf } from "../shared-args.ts";
 import { type Answer, separateReasoning, streamAnswer } from "../stream-answer.ts";
 
 export const generate = defineCommand({
@@ -31,8 +23,7 @@ export const generate = defineCommand({
     maxTokens: maxTokensArg,
     ...samplingArgs,
     stop: { type: "list", value: "TEXT", help: "end the answer before this text" },
-    backend: backendArg,
-    threads: threadsArg,
+    ...computeArgs,
     ctxSize: ctxSizeArg,
     json: { type: "flag", help: "print one JSON object at the end, and nothing before" },
   },
@@ -51,24 +42,29 @@ export const generate = defineCommand({
     }
     const stop = checkStops(args.stop);
     const prompt = args.prompt === "-" ? await readText("-", { io, signal }, "--prompt") : args.prompt;
-    const { backend, threads, ctxSize: contextSize } = args;
-    await withModel(args.model, { backend, threads, contextSize, parallel: 1 }, { stderr, signal }, async (model) => {
-      const { engine, notes } = model;
-      for (const note of notes) await stderr.line(note);
-      const { ids, startsInThinking } = await promptOf(model, prompt, args);
-      const sampling = samplingOf(args);
-      const request = { prompt: ids, maxTokens: args.maxTokens ?? null, sampling, stop };
-      const silent = async () => {};
-      const sinks = args.json
-        ? { content: silent, reasoning: silent }
-        : separateReasoning({ content: (text) => stdout.write(text), reasoning: (text) => stderr.dim(text) });
-      try {
-        const answer = await streamAnswer(engine, request, startsInThinking, sinks, signal);
-        if (args.json) await stdout.line(JSON.stringify(resultOf(engine.id, answer)));
-      } finally {
-        if (stdout.isTerminal && !args.json) await stdout.write("\n");
-      }
-    });
+    const { backend, threads, numerics, cacheType, ctxSize: contextSize } = args;
+    await withModel(
+      args.model,
+      { backend, threads, numerics, cacheType, contextSize, parallel: 1 },
+      { stderr, signal },
+      async (model) => {
+        const { engine, notes } = model;
+        for (const note of notes) await stderr.line(note);
+        const { ids, startsInThinking } = await promptOf(model, prompt, args);
+        const sampling = samplingOf(args);
+        const request = { prompt: ids, maxTokens: args.maxTokens ?? null, sampling, stop };
+        const silent = async () => {};
+        const sinks = args.json
+          ? { content: silent, reasoning: silent }
+          : separateReasoning({ content: (text) => stdout.write(text), reasoning: (text) => stderr.dim(text) });
+        try {
+          const answer = await streamAnswer(engine, request, startsInThinking, sinks, signal);
+          if (args.json) await stdout.line(JSON.stringify(resultOf(engine.id, answer)));
+        } finally {
+          if (stdout.isTerminal && !args.json) await stdout.write("\n");
+        }
+      },
+    );
   },
 });
 

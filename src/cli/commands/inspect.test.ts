@@ -55,6 +55,8 @@ describe("deepts inspect", () => {
     const runner = await NetworkRunner.load(checkpoint, backend, { pages: 10, maxLogitRows: 1 });
     expect(memory.reference).toEqual({ weights: runner.weightBytes, scratch: runner.scratchBytes });
     expect(memory.cachePerToken * 320).toBe(runner.cacheBytes);
+    expect(memory.cachePerTokenByType.f32).toBe(memory.cachePerToken);
+    expect(memory.cachePerTokenByType.f16 * 2).toBe(memory.cachePerToken);
     expect(memory.cacheFullContext).toBe(memory.cachePerToken * 2560);
     expect(memory.weightsInFile).toBe([...checkpoint.file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0));
     expect(parameters.network * 4).toBe(runner.weightBytes);
@@ -67,7 +69,7 @@ describe("deepts inspect", () => {
     const { stdout } = await runCli(["inspect", model]);
     expect(stdout).toMatch(/^v3-tiny \(safetensors, .*\)\n\nhyperparameters\n {2}modelType +deepseek_v3\n/);
     expect(stdout).toMatch(/\n {2}attention\.kvLoraRank +32\n/);
-    expect(stdout).toMatch(/\n {2}cache per token +960 B \(f32\)\n/);
+    expect(stdout).toMatch(/\n {2}cache per token +960 B \(f32\), 480 B \(f16\), 330 B \(q8_0\)\n/);
     expect(stdout).toMatch(/\ntensors \(269\)\n[\s\S]*\n {2}lm_head\.weight +BF16 \[512, 64\] 64\.0 KiB\n/);
   });
 

@@ -4,7 +4,9 @@ import type { Checkpoint } from "../../model/checkpoint.ts";
 import { recordMtp, recordNetwork } from "../../model/network.ts";
 import { type OpenedModel, openBackend, openModel } from "../../node.ts";
 import { inOrder, planArena } from "../../tensor/arena.ts";
-import type { Program, ProgramWeight } from "../../tensor/program.ts";
+import { cacheRowBytes } from "../../tensor/cache-row.ts";
+import type { CacheDType, Program, ProgramWeight } from "../../tensor/program.ts";
+import { CACHE_DTYPES } from "../../tensor/program.ts";
 import { formatBytes } from "../bytes.ts";
 import { defineCommand } from "../command.ts";
 import { TEXT_EXITS } from "../exit-codes.ts";
@@ -103,9 +105,11 @@ async function referenceMemory(network: Program) {
 }
 
 function cacheMemory({ config }: Checkpoint) {
-  const cachePerToken = 4 * sum(cacheLayout(config, "f32").layers.flat(), ({ width }) => width);
+  const perToken = (dtype: CacheDType) => sum(cacheLayout(config, dtype).layers.flat(), cacheRowBytes);
+  const cachePerToken = perToken("f32");
   const pages = Math.ceil(config.maxPositionEmbeddings / PAGE_SIZE);
-  return { cachePerToken, cacheFullContext: cachePerToken * pages * PAGE_SIZE };
+  const cachePerTokenByType = Object.fromEntries(CACHE_DTYPES.map((dtype) => [dtype, perToken(dtype)]));
+  return { cachePerToken, cachePerTokenByType, cacheFullContext: cachePerToken * pages * PAGE_SIZE };
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {
@@ -134,8 +138,16 @@ function textOf({ name, path, format, config, parameters, types, memory, notes, 
       ["weights in the file", formatBytes(memory.weightsInFile)],
       ["weights, backend reference", `${formatBytes(reference.weights)} (f32, without MTP layers)`],
       ["scratch, backend reference", formatBytes(reference.scratch)],
-      ["cache per token", `${formatBytes(memory.cachePerToken)} (f32)`],
-      ["cache of a full context", `${formatBytes(memory.cacheFullContext)} (${config.maxPositionEmbeddings} tokens)`],
+      [
+        "cache per token",
+        Object.entries(memory.cachePerTokenByType)
+          .map(([dtype, bytes]) => `${formatBytes(bytes)} (${dtype})`)
+          .join(", "),
+      ],
+      [
+        "cache of a full context",
+        `${formatBytes(memory.cacheFullContext)} (f32, ${config.maxPositionEmbeddings} tokens)`,
+      ],
     ]),
     "",
     "types",

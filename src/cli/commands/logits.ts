@@ -11,7 +11,7 @@ import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { parseTokenIds, readText } from "../input.ts";
 import { withRunner } from "../loading.ts";
 import { Progress } from "../progress.ts";
-import { backendArg, modelArg, threadsArg } from "../shared-args.ts";
+import { backendArg, exactNumericsArg, modelArg, threadsArg } from "../shared-args.ts";
 
 export const logits = defineCommand({
   name: "logits",
@@ -26,6 +26,7 @@ export const logits = defineCommand({
     tokens: { type: "text", value: "IDS", required: true, help: "as 1,2,3, or @FILE with such a list or a JSON array" },
     backend: backendArg,
     threads: threadsArg,
+    numerics: exactNumericsArg,
     hidden: { type: "flag", help: "also the hidden state after each block" },
     mtp: { type: "flag", help: "also the logits of the (first) multi-token-prediction layer" },
     out: { type: "text", value: "FILE", required: true, help: "file to write; it is replaced when all is computed" },
@@ -50,7 +51,12 @@ export const logits = defineCommand({
       const tokens = checkTokens(text, config);
       const wanted = { hidden: args.hidden, mtp: args.mtp };
       if (wanted.mtp && config.numNextnPredictLayers === 0) throw new UsageError("--mtp: this model has no MTP layer");
-      const options = { pages: pagesFor(tokens.length), taps: { hidden: wanted.hidden }, mtp: wanted.mtp };
+      const options = {
+        numerics: args.numerics,
+        pages: pagesFor(tokens.length),
+        taps: { hidden: wanted.hidden },
+        mtp: wanted.mtp,
+      };
       await withRunner(checkpoint, args, options, { stderr, signal }, async (runner) => {
         const tensors = evaluatedTensors(runner, tokens, config, wanted, { stderr, signal });
         await saveFile(args.out, safetensorsChunks(tensors)).catch((error: NodeJS.ErrnoException) => {

@@ -7,7 +7,7 @@ import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { readText } from "../input.ts";
 import { withRunner } from "../loading.ts";
 import { Progress } from "../progress.ts";
-import { backendArg, modelArg, threadsArg } from "../shared-args.ts";
+import { backendArg, exactNumericsArg, modelArg, threadsArg } from "../shared-args.ts";
 
 /** Larger windows take longer and change little. */
 const DEFAULT_WINDOW = 2048;
@@ -26,6 +26,7 @@ export const perplexity = defineCommand({
     model: modelArg,
     backend: backendArg,
     threads: threadsArg,
+    numerics: exactNumericsArg,
     ctxSize: {
       type: "integer",
       value: "TOKENS",
@@ -53,7 +54,7 @@ export const perplexity = defineCommand({
       const tokens = Int32Array.from([...bos, ...tokenizer.encode(text)]);
       if (tokens.length < 2) throw new UsageError(`FILE: ${args.file} has no token that could be predicted`);
       const pages = pagesFor(Math.min(ctxSize, tokens.length));
-      await withRunner(checkpoint, args, { pages }, { stderr, signal }, async (runner) => {
+      await withRunner(checkpoint, args, { pages, numerics: args.numerics }, { stderr, signal }, async (runner) => {
         const windows = windowsOf(tokens.length, ctxSize, stride);
         const nll = await totalNll(runner, tokens, windows, { stderr, signal });
         const scored = tokens.length - 1;

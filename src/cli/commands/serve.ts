@@ -6,7 +6,7 @@ import { defineCommand } from "../command.ts";
 import { SERVE_EXITS } from "../exit-codes.ts";
 import { loadShowing } from "../loading.ts";
 import type { Output } from "../output.ts";
-import { backendArg, ctxSizeArg, modelArg, threadsArg } from "../shared-args.ts";
+import { computeArgs, ctxSizeArg, modelArg } from "../shared-args.ts";
 
 export const serve = defineCommand({
   name: "serve",
@@ -31,8 +31,7 @@ export const serve = defineCommand({
       env: "DEEPTS_HOST",
       help: "address to listen on; 0.0.0.0 lets other machines in",
     },
-    backend: backendArg,
-    threads: threadsArg,
+    ...computeArgs,
     ctxSize: ctxSizeArg,
     parallel: {
       type: "integer",
@@ -65,11 +64,11 @@ export const serve = defineCommand({
       import("../../server/app.ts"),
       import("../../server/listen.ts"),
     ]);
-    const { backend, threads, ctxSize: contextSize, parallel } = args;
+    const { backend, threads, numerics, cacheType, ctxSize: contextSize, parallel } = args;
     const listening = listen({ fetch: (request) => app.fetch(request) }, { port: args.port, host: args.host, signal });
     const loading = listening.then(() =>
       loadShowing({ stderr, signal }, (watch) =>
-        loadModel(args.model, { backend, threads, contextSize, parallel, ...watch }),
+        loadModel(args.model, { backend, threads, numerics, cacheType, contextSize, parallel, ...watch }),
       ),
     );
     const app = createApp({

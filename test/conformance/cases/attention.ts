@@ -1,7 +1,7 @@
 import { ROW_GENERATED } from "../../../src/tensor/backend.ts";
 import type { DType } from "../../../src/tensor/dtype.ts";
 import { DTYPES } from "../../../src/tensor/dtype.ts";
-import type { CacheField, CacheFieldName, KvBKeyLayout, Value } from "../../../src/tensor/program.ts";
+import type { CacheDType, CacheField, CacheFieldName, KvBKeyLayout, Value } from "../../../src/tensor/program.ts";
 import { Recorder } from "../../../src/tensor/recorder.ts";
 import { Random } from "../random.ts";
 import { ALL_DTYPES, randomWeight, type WeightOptions } from "../weights.ts";
@@ -62,15 +62,26 @@ interface CacheTrial {
   readonly plan: Plan;
   readonly seed: number;
   readonly pageSize?: number;
+  /** Of the cache; default f32. */
+  readonly cacheDType?: CacheDType;
   /** Values of an input; default standard normal. */
   readonly values?: (random: Random, count: number, name: string) => Float32Array;
 }
 
 /** Runs a plan with the sequences' pages shuffled in the cache. Layer 0 of the cache is a decoy with a field of its own. */
-function cacheExperiment({ layout, inputs, record, plan, seed, pageSize = 8, values }: CacheTrial): Experiment {
+function cacheExperiment({
+  layout,
+  inputs,
+  record,
+  plan,
+  seed,
+  pageSize = 8,
+  cacheDType = "f32",
+  values,
+}: CacheTrial): Experiment {
   const random = new Random(seed);
   const fields = Object.entries(layout).map(([name, width]): CacheField => {
-    return { name: name as CacheFieldName, width, dtype: "f32" };
+    return { name: name as CacheFieldName, width, dtype: cacheDType };
   });
   const g = new Recorder("attention", { pageSize, layers: [[{ name: "key", width: 4, dtype: "f32" }], fields] });
   record(g, Object.fromEntries(Object.entries(inputs).map(([name, dims]) => [name, g.input(name, ...dims)])), random);
@@ -100,6 +111,8 @@ function shuffledPages(random: Random, plan: Plan, pageSize: number): { tables: 
 }
 
 const LAYER = 1;
+/** Types of a cache that round. The truth has the rounded values, so that the tolerances are those of f32. */
+const ROUNDED = ["f16", "q8_0"] as const;
 
 interface MlaTrial {
   readonly heads: number;
@@ -114,6 +127,7 @@ interface MlaTrial {
   readonly pageSize?: number;
   readonly scale?: number;
   readonly about?: string;
+  readonly cacheDType?: CacheDType;
   readonly keyOptions?: WeightOptions;
   /** Attend to this many positions that an indexer chooses. */
   readonly topK?: number;
@@ -142,6 +156,7 @@ function mlaExperiment(trial: MlaTrial): Experiment {
     plan: PLANS[trial.plan],
     seed: trial.seed,
     pageSize: trial.pageSize,
+    cacheDType: trial.cacheDType,
     record: (g, x, random) => {
       const keyShape = keyLayout === "nopeMajor" ? [heads, nope, latent] : [heads, latent, nope];
       const key = randomWeight(random, "kvBKey", dtype, keyShape, trial.keyOptions);
@@ -174,6 +189,27 @@ function mlaCases(): OpCase[] {
     { heads: 1, nope: 128, rope: 64, latent: 512, v: 128 },
   ];
   return [
+    ...ROUNDED.flatMap((cacheDType, i) => [
+      ...PLAN_NAMES.flatMap((plan, k) => {
+        const trial = { ...small, plan, cacheDType, about: `${cacheDType} cache` };
+        const seed = 1390 + 20 * i + k;
+        return [
+          mlaCase({ ...trial, keyLayout: "nopeMajor", seed }),
+          mlaCase({ ...trial, keyLayout: "latentMajor", seed: seed + 5, topK: 5 }),
+        ];
+      }),
+      ...shapes.map((shape, k) =>
+        mlaCase({
+          ...shape,
+          dtype: "F32",
+          keyLayout: "latentMajor",
+          plan: BRIEF,
+          cacheDType,
+          seed: 1400 + 20 * i + k,
+          about: `${cacheDType} cache`,
+        }),
+      ),
+    ]),
     ...layouts.flatMap((keyLayout) => [
       ...PLAN_NAMES.map((plan, i) => mlaCase({ ...small, keyLayout, plan, seed: 1300 + i })),
       ...PLAN_NAMES.map((plan, i) => mlaCase({ ...small, keyLayout, plan, seed: 1310 + i, topK: 5 })),
@@ -222,10 +258,11 @@ interface GqaTrial {
   readonly seed: number;
   readonly scale?: number;
   readonly pageSize?: number;
+  readonly cacheDType?: CacheDType;
   readonly about?: string;
 }
 
-function gqaCase({ heads, kvHeads, headDim, plan, seed, scale, pageSize, about }: GqaTrial): OpCase {
+function gqaCase({ heads, kvHeads, headDim, plan, seed, scale, pageSize, cacheDType, about }: GqaTrial): OpCase {
   const build = () =>
     cacheExperiment({
       layout: { key: kvHeads * headDim, value: kvHeads * headDim },
@@ -233,6 +270,7 @@ function gqaCase({ heads, kvHeads, headDim, plan, seed, scale, pageSize, about }
       plan: PLANS[plan],
       seed,
       pageSize,
+      cacheDType,
       record: (g, x) => {
         g.cacheWrite(LAYER, "key", x.key!);
         g.cacheWrite(LAYER, "value", x.value!);
@@ -260,6 +298,22 @@ function gqaCases(): OpCase[] {
   const small = { heads: 4, kvHeads: 2, headDim: 10 };
   return [
     ...PLAN_NAMES.map((plan, i) => gqaCase({ ...small, plan, seed: 1400 + i })),
+    ...ROUNDED.flatMap((cacheDType, i) => [
+      ...PLAN_NAMES.map((plan, k) =>
+        gqaCase({ ...small, plan, cacheDType, seed: 1440 + 20 * i + k, about: `${cacheDType} cache` }),
+      ),
+      ...shapes.map(([heads, kvHeads, headDim], k) =>
+        gqaCase({
+          heads,
+          kvHeads,
+          headDim,
+          plan: BRIEF,
+          cacheDType,
+          seed: 1446 + 20 * i + k,
+          about: `${cacheDType} cache`,
+        }),
+      ),
+    ]),
     ...shapes.map(([heads, kvHeads, headDim], i) => gqaCase({ heads, kvHeads, headDim, plan: BRIEF, seed: 1410 + i })),
     gqaCase({ ...small, plan: BRIEF, seed: 1430, pageSize: 1, about: "a page per position" }),
     gqaCase({ ...small, plan: "past position 256", seed: 1431, pageSize: 128, about: "large pages" }),
@@ -320,25 +374,33 @@ function indexerCases(): OpCase[] {
 
 /** Rows of many sequences, each at position 0, so that attention gives back the very value that was written. */
 function cacheWriteCases(): OpCase[] {
-  return SIZES.map((width, i) => {
-    const rows = [3, 17, 1, 64][i % 4]!;
-    const runs = Array.from({ length: rows }, (_, sequence): Run => ({ sequence, from: 0, count: 1 }));
-    const build = () =>
-      cacheExperiment({
-        layout: { value: width, key: width },
-        inputs: { q: [1, width], key: [width], value: [width] },
-        // Twice: the second time over what is there.
-        plan: [runs, runs],
-        seed: 1600 + i,
-        pageSize: 4,
-        record: (g, x) => {
-          g.cacheWrite(LAYER, "key", x.key!);
-          g.cacheWrite(LAYER, "value", x.value!);
-          g.output("out", g.gqaAttention(LAYER, x.q!, 1, 1));
-        },
-      });
-    return { op: "cacheWrite", dtype: null, name: `${rows} sequences, rows of ${width}, twice`, build };
-  });
+  return (["f32", ...ROUNDED] as const).flatMap((cacheDType) =>
+    SIZES.map((width, i) => {
+      const rows = [3, 17, 1, 64][i % 4]!;
+      const runs = Array.from({ length: rows }, (_, sequence): Run => ({ sequence, from: 0, count: 1 }));
+      const build = () =>
+        cacheExperiment({
+          layout: { value: width, key: width },
+          inputs: { q: [1, width], key: [width], value: [width] },
+          // Twice: the second time over what is there.
+          plan: [runs, runs],
+          seed: 1600 + i,
+          pageSize: 4,
+          cacheDType,
+          record: (g, x) => {
+            g.cacheWrite(LAYER, "key", x.key!);
+            g.cacheWrite(LAYER, "value", x.value!);
+            g.output("out", g.gqaAttention(LAYER, x.q!, 1, 1));
+          },
+        });
+      return {
+        op: "cacheWrite",
+        dtype: null,
+        name: `${rows} sequences, rows of ${width}, twice, ${cacheDType} cache`,
+        build,
+      };
+    }),
+  );
 }
 
 export function attentionCases(): OpCase[] {

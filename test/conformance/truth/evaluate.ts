@@ -1,5 +1,5 @@
 import type { Batch } from "../../../src/tensor/backend.ts";
-import type { CacheFieldName, Op, Program, Value } from "../../../src/tensor/program.ts";
+import type { CacheDType, CacheFieldName, Op, Program, Value } from "../../../src/tensor/program.ts";
 import { rowWidth } from "../../../src/tensor/program.ts";
 import { gqaAttention, indexerSelect, mlaAttention, type Past } from "./attention.ts";
 import type { ExactCache } from "./cache.ts";
@@ -69,7 +69,7 @@ function evaluateOp(
       set(op.out, swiglu(of(op.gate), of(op.up)));
       return;
     case "cacheWrite":
-      cache.write(op.layer, op.field, of(op.x), batch);
+      cache.write(op.layer, op.field, of(op.x), batch, cacheDType(program, op.layer, op.field));
       return;
     case "mlaAttention": {
       const [heads, v, latent] = program.weights.get(op.kvBValue)!.source.shape as [number, number, number];
@@ -107,4 +107,8 @@ function evaluateOp(
 
 function lastDim(value: Value): number {
   return value.shape[value.shape.length - 1] as number;
+}
+
+function cacheDType(program: Program, layer: number, field: CacheFieldName): CacheDType {
+  return program.cache.layers[layer]!.find(({ name }) => name === field)!.dtype;
 }

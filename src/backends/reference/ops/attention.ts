@@ -1,4 +1,5 @@
 import type { Batch } from "../../../tensor/backend.ts";
+import { throughCache } from "../../../tensor/cache-row.ts";
 import type { KvBKeyLayout } from "../../../tensor/program.ts";
 import type { CacheRows } from "../cache.ts";
 import { rowStart } from "../cache.ts";
@@ -8,7 +9,7 @@ import { dot } from "./linear.ts";
 export function cacheWrite(x: Float32Array, batch: Batch, rows: CacheRows): void {
   for (let t = 0; t < batch.tokens.length; t++) {
     const at = rowStart(rows, batch.blockTables[batch.sequences[t]!]!, batch.positions[t]!);
-    rows.data.set(x.subarray(t * rows.width, (t + 1) * rows.width), at);
+    rows.data.set(throughCache(x.subarray(t * rows.width, (t + 1) * rows.width), rows.dtype), at);
   }
 }
 

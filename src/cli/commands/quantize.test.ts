@@ -1,0 +1,92 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { runCli } from "../../../test/cli/test-io.ts";
+import { fixture, NO_SHARED } from "../../../test/shared-fixtures.ts";
+import { openGgufPath } from "../../formats/open-path.ts";
+import { embeddedModelPath } from "../../node.ts";
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(path.join(os.tmpdir(), "deepts-quantize-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+});
+
+async function quantized(from: string, type: string, ...more: string[]): Promise<string> {
+  const out = path.join(folder, `${type}.gguf`);
+  const { code, stderr } = await runCli(["quantize", from, out, "--type", type, ...more]);
+  expect([code, stderr.replace(/^note: .*\n/gm, "")]).toEqual([0, ""]);
+  return out;
+}
+
+async function nll(model: string): Promise<number> {
+  const text = path.join(folder, "text.txt");
+  writeFileSync(text, "The little boat went down the river, and the children waved from the bridge.");
+  const { code, stdout } = await runCli(["perplexity", text, "--model", model, "--json"]);
+  expect(code).toBe(0);
+  return JSON.parse(stdout).meanNll;
+}
+
+describe("deepts quantize", () => {
+  it.each([
+    ["Q8_0", 0.001, 7],
+    ["Q6_K", 0.05, 18],
+    ["Q4_K_M", 0.2, 15],
+    ["IQ4_NL", 0.3, 25],
+  ] as const)("writes the embedded model as %s, which still predicts well", async (type, more, fileType) => {
+    const out = await quantized(embeddedModelPath(), type);
+    expect(Math.abs((await nll(out)) - (await nll(embeddedModelPath())))).toBeLessThan(more);
+    const file = await openGgufPath(out);
+    expect(file.metadata.number("general.file_type")).toBe(fileType);
+    const before = await openGgufPath(embeddedModelPath());
+    expect([...file.tensors.keys()]).toEqual([...before.tensors.keys()]);
+    expect(file.tensors.get("output_norm.weight")!.dtype).toBe("F32");
+    await Promise.all([file.close(), before.close()]);
+  });
+
+  it.for(["F16", "BF16", "Q8_0"])("writes the bytes of llama.cpp's %s file", async (type, t) => {
+    const [from, want] = ["F32", type].map((name) => fixture("gguf", `v3-tiny-${name}.gguf`));
+    if (!from || !want) return t.skip(NO_SHARED);
+    const [ours, theirs] = await Promise.all([openGgufPath(await quantized(from, type)), openGgufPath(want)]);
+    let compared = 0;
+    for (const [name, entry] of theirs.tensors) {
+      const own = ours.tensors.get(name)!;
+      if (entry.dtype !== type || own.dtype !== type) continue;
+      expect(Buffer.compare(await own.read(), await entry.read()), name).toBe(0);
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(30);
+    await Promise.all([ours.close(), theirs.close()]);
+  });
+
+  it("reads a directory of safetensors, FP8 and MTP layers too", async (t) => {
+    const directory = fixture("v3-fp8") ?? t.skip(NO_SHARED);
+    const file = await openGgufPath(await quantized(directory, "Q8_0"));
+    expect([...file.tensors.keys()].some((name) => name.includes("nextn."))).toBe(true);
+    await file.close();
+  });
+
+  it.each([
+    ["an unknown type", ["--type", "Q9"], /unknown type Q9/],
+    ["a type that is only read", ["--type", "IQ2_XS"], /is read but not written/],
+    ["an importance matrix that is none", ["--type", "Q4_K", "--imatrix", embeddedModelPath()], /want imatrix/],
+  ])("refuses %s and leaves nothing behind", async (_, args, message) => {
+    const { code, stderr } = await runCli(["quantize", embeddedModelPath(), path.join(folder, "o.gguf"), ...args]);
+    expect([2, 3]).toContain(code);
+    expect(stderr).toMatch(message);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("does not write over a file without --force, nor over IN", async () => {
+    const out = await quantized(embeddedModelPath(), "Q8_0");
+    const again = await runCli(["quantize", embeddedModelPath(), out, "--type", "Q4_0"]);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining("--force")]);
+    const itself = await runCli(["quantize", out, out, "--type", "Q4_0", "--force"]);
+    expect([itself.code, itself.stderr]).toEqual([2, expect.stringContaining("IN itself")]);
+    const before = statSync(out).size;
+    await runCli(["quantize", embeddedModelPath(), out, "--type", "Q4_0", "--force"]);
+    expect(statSync(out).size).toBeLessThan(before);
+  });
+});

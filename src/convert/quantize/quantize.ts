@@ -1,0 +1,134 @@
+import { FormatError } from "../../errors.ts";
+import type { GgufValue } from "../../formats/gguf-values.ts";
+import { ggufChunks } from "../../formats/gguf-writer.ts";
+import { contentBytes, type TensorContent } from "../../formats/tensor-content.ts";
+import type { StoredType } from "../../formats/tensor-file.ts";
+import { rowBytes } from "../../tensor/dtype.ts";
+import { ENCODED_TYPES, type EncodedType, type Encoder, ValueError } from "../../tensor/encoder.ts";
+import type { Importance, ImportanceMatrix } from "./imatrix.ts";
+import { type FileType, type Network, RECIPES, typeByName, typeForRows } from "./recipe.ts";
+import type { Piece, SourceTensor } from "./source.ts";
+
+/** What goes into a file: its tensors with the types they get. */
+export interface QuantizePlan {
+  readonly metadata: ReadonlyMap<string, GgufValue>;
+  readonly tensors: readonly { readonly source: SourceTensor; readonly dtype: StoredType }[];
+  readonly bytes: number;
+  /** Things a user should know about the result. */
+  readonly notes: readonly string[];
+}
+
+/** Types whose values are rounded once already. */
+const FULL = new Set<StoredType | null>(["F32", "F16", "BF16", "F8_E4M3", null]);
+
+/** Chooses the type of every tensor. Nothing is read. */
+export function planQuantize(
+  metadata: ReadonlyMap<string, GgufValue>,
+  sources: readonly SourceTensor[],
+  type: FileType,
+): QuantizePlan {
+  const recipe = RECIPES[type];
+  const network = networkOf(sources);
+  const shorter = new Map<string, number>();
+  const tensors = sources.map((source) => {
+    if (source.keeps !== null) return { source, dtype: source.keeps };
+    const wanted = typeByName(source.name, recipe, network);
+    const dtype = typeForRows(wanted, source.shape.at(-1)!);
+    if (dtype !== wanted) shorter.set(`${wanted} -> ${dtype}`, (shorter.get(`${wanted} -> ${dtype}`) ?? 0) + 1);
+    return { source, dtype };
+  });
+  const again = tensors.filter(({ source, dtype }) => !FULL.has(source.stored) && dtype !== source.stored).length;
+  const notes = [...shorter].map(
+    ([change, count]) => `${count} tensor(s) have rows too short for their type: ${change}`,
+  );
+  if (again > 0)
+    notes.push(`${again} tensor(s) are quantised already and lose again; better start from F16, BF16 or F32`);
+  const out = new Map(metadata);
+  for (const key of ["split.no", "split.count", "split.tensors.count"]) out.delete(key);
+  out.set("general.file_type", { type: "u32", value: recipe.fileType });
+  out.set("general.quantization_version", { type: "u32", value: 2 });
+  const bytes = tensors.reduce((sum, tensor) => sum + contentBytes(unread(tensor)), 0);
+  return { metadata: out, tensors, bytes, notes };
+}
+
+function networkOf(sources: readonly SourceTensor[]): Network {
+  const layers = sources.map(({ name }) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1));
+  return {
+    layers: layers.reduce((most, layer) => Math.max(most, layer), -1) + 1,
+    tied: !sources.some(({ name }) => name === "output.weight"),
+  };
+}
+
+export interface QuantizeOptions {
+  readonly imatrix?: ImportanceMatrix;
+  /** After each piece of a tensor. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The bytes of the GGUF file, piece by piece: pass them to saveFile. A piece of one tensor is in memory at a time.
+ * @throws FormatError for values that the chosen type cannot hold; the signal's reason
+ */
+export async function* quantizedChunks(
+  plan: QuantizePlan,
+  encoder: Encoder,
+  { imatrix, onProgress, signal }: QuantizeOptions = {},
+): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  const contents = plan.tensors.map((tensor): TensorContent => {
+    const { source, dtype } = tensor;
+    return {
+      ...unread(tensor),
+      async *data() {
+        const importance = dtype === source.stored ? null : ((await imatrix?.of(source.name, source.shape)) ?? null);
+        let row = 0;
+        for await (const piece of source.pieces()) {
+          signal?.throwIfAborted();
+          const bytes =
+            piece.dtype === dtype ? piece.bytes : await encodePiece(encoder, source, dtype, piece, row, importance);
+          row += piece.bytes.length / rowBytes(piece.dtype, source.shape.at(-1)!);
+          yield bytes;
+          done += bytes.length;
+          onProgress?.(done, plan.bytes);
+        }
+      },
+    };
+  });
+  yield* ggufChunks(plan.metadata, contents);
+}
+
+async function encodePiece(
+  encoder: Encoder,
+  { name, shape, place }: SourceTensor,
+  dtype: StoredType,
+  { dtype: from, bytes }: Piece,
+  firstRow: number,
+  importance: Importance | null,
+): Promise<Uint8Array> {
+  const columns = shape.at(-1)!;
+  const rows = bytes.length / rowBytes(from, columns);
+  const to = ENCODED_TYPES.find((type) => type === dtype)!;
+  try {
+    return await encoder.encode({ from, bytes, columns, to, ...importanceOf(importance, shape, firstRow, rows) });
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    const message = `tensor ${name}: row ${firstRow + error.row} has a value that ${to satisfies EncodedType} cannot hold (NaN, infinite or too large)`;
+    throw new FormatError(place.file, place.offset, message);
+  }
+}
+
+/** The part of the importance that is of rows [firstRow, firstRow + rows). */
+function importanceOf(importance: Importance | null, shape: readonly number[], firstRow: number, rows: number) {
+  if (importance === null) return {};
+  const columns = shape.at(-1)!;
+  if (importance.matrices === 1) return { importance: { values: importance.values, rows } };
+  const perMatrix = shape.at(-2)!;
+  const first = firstRow / perMatrix;
+  const values = importance.values.subarray(first * columns, (first + rows / perMatrix) * columns);
+  return { importance: { values, rows: perMatrix } };
+}
+
+function unread({ source, dtype }: QuantizePlan["tensors"][number]): TensorContent {
+  return { name: source.name, dtype, shape: source.shape, data: () => new Uint8Array() };
+}
