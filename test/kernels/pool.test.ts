@@ -24,4 +24,4 @@ it("the pool does every item of every op once, in order, and ends when aborted",
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
+}, 300_000);

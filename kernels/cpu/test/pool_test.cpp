@@ -79,9 +79,9 @@ void aborted(unsigned threads) {
 
 int main() {
   for (unsigned threads = 1; threads <= 5; ++threads) {
-    many_rounds(threads, 300);
-    for (int i = 0; i < 20; ++i) aborted(threads);
-    for (int i = 0; i < 50; ++i) dts::Pool unused(threads);
+    many_rounds(threads, 60);
+    for (int i = 0; i < 10; ++i) aborted(threads);
+    for (int i = 0; i < 20; ++i) dts::Pool unused(threads);
   }
   std::puts("ok");
 }
