@@ -4,9 +4,9 @@
       "target_name": "deepts",
       "sources": [
         "kernels/bind/napi/addon.cpp",
+        "kernels/bind/napi/host.cpp",
         "kernels/cpu/dispatch.cpp",
         "kernels/cpu/executor.cpp",
-        "kernels/cpu/memory.cpp",
         "kernels/cpu/plan_reader.cpp",
         "kernels/cpu/pool.cpp",
         "kernels/cpu/targets/scalar.cpp",

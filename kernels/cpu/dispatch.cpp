@@ -13,7 +13,12 @@ const KernelTable* const kTargets[] = {
 #if DTS_X86
     &kAvx512Table, &kAvx2Table,
 #endif
-    &kScalarTable, nullptr,
+#if defined(__wasm__)
+    &kWasmTable,
+#else
+    &kScalarTable,
+#endif
+    nullptr,
 };
 
 uint32_t cpu_features() {

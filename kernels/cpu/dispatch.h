@@ -29,7 +29,11 @@ constexpr uint32_t kCpuAvx2 = 1;    // with FMA and F16C
 constexpr uint32_t kCpuAvx512 = 2;  // F, BW, VL and DQ
 
 // One a target; those of another architecture than the build's are missing.
+#if defined(__wasm__)
+extern const KernelTable kWasmTable;
+#else
 extern const KernelTable kScalarTable;
+#endif
 #if DTS_X86
 extern const KernelTable kAvx2Table;
 extern const KernelTable kAvx512Table;
