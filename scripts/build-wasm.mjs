@@ -65,18 +65,28 @@ async function compileAll() {
   const clang = async (args, files, output) => {
     const words = new TextDecoder();
     const note = (bytes) => bytes && appendFileSync(log, words.decode(bytes));
-    const made = await runClang(["clang++", ...args, "-o", output], files, { stdout: note, stderr: note, fetchProgress: () => {} });
+    const made = await runClang(["clang++", ...args, "-o", output], files, {
+      stdout: note,
+      stderr: note,
+      fetchProgress: () => {},
+    });
     return made[output];
   };
   const sources = sourceTree();
-  const compile = async (file, flags) => [`${path.basename(file, ".cpp")}.o`, await clang([...COMPILE, ...flags, file], sources, "out.o")];
+  const compile = async (file, flags) => [
+    `${path.basename(file, ".cpp")}.o`,
+    await clang([...COMPILE, ...flags, file], sources, "out.o"),
+  ];
   const shared = [];
   for (const file of SHARED) shared.push(await compile(file, []));
   for (const [target, flags] of Object.entries(TARGETS)) {
     const objects = [...shared];
     for (const file of TARGETED) objects.push(await compile(file, flags));
     const files = Object.fromEntries(objects);
-    for (const [suffix, more] of [["", []], ["-threads", LINK_THREADS]]) {
+    for (const [suffix, more] of [
+      ["", []],
+      ["-threads", LINK_THREADS],
+    ]) {
       const module = await clang([...LINK, ...more, ...Object.keys(files)], files, "out.wasm");
       writeFileSync(path.join(folder, `${target}${suffix}.wasm`), module);
     }
