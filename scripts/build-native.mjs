@@ -20,6 +20,11 @@ export function isNativeSettled() {
   return !existsSync(recipe) || (existsSync(stamp) && readFileSync(stamp, "utf8") === inputs());
 }
 
+/** Whether there is an addon. */
+export function isNativeBuilt() {
+  return existsSync(addon);
+}
+
 /**
  * Compiles the addon. The caller holds `setupLock`.
  * @returns {Promise<string | null>} why it could not be built, or null

@@ -3,19 +3,23 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileS
 import path from "node:path";
 import { nodeVersionProblem } from "../bin/node-version.mjs";
 import { build, isBuilt, setupLock } from "./build.mjs";
-import { buildNative, isNativeSettled } from "./build-native.mjs";
+import { buildNative, isNativeBuilt, isNativeSettled } from "./build-native.mjs";
+import { buildWasm, isWasmSettled } from "./build-wasm.mjs";
 import { withLock } from "./lock.mjs";
 import { isMain, root, run, say } from "./run.mjs";
 
-/** @returns {Promise<number>} 0, or the exit code of the step that failed (it has said why) */
-export async function setup() {
+/**
+ * @param {{ wasm?: boolean }} [options] wasm: whether to build the WebAssembly modules also where the native kernels can be built
+ * @returns {Promise<number>} 0, or the exit code of the step that failed (it has said why)
+ */
+export async function setup({ wasm = false } = {}) {
   const problem = nodeVersionProblem();
   if (problem !== null) {
     console.error(problem);
     return 1;
   }
-  if (!isInstalled() || !isBuilt() || !isNativeSettled()) {
-    const code = await withLock(setupLock, installAndBuild);
+  if (!isInstalled() || !isBuilt() || !isNativeSettled() || wantsWasm(wasm)) {
+    const code = await withLock(setupLock, () => installAndBuild(wasm));
     if (code !== 0) return code;
   }
   linkCommand();
@@ -23,7 +27,7 @@ export async function setup() {
 }
 
 /** Looks again at each step: the holder of the lock before us may have done it. */
-async function installAndBuild() {
+async function installAndBuild(wasm) {
   if (!isInstalled()) {
     say("installing dependencies (npm ci) ...");
     const code = await run([...npm(), "ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"], {
@@ -39,9 +43,19 @@ async function installAndBuild() {
   if (!isNativeSettled()) {
     say("building the native kernels (node-gyp) ...");
     const problem = await buildNative();
-    if (problem !== null) say(`${problem}; the slower reference backend computes instead`);
+    if (problem !== null) say(`${problem}; the WASM backend computes instead`);
+  }
+  if (wantsWasm(wasm)) {
+    say("building the WebAssembly modules (two minutes) ...");
+    const problem = await buildWasm();
+    if (problem !== null) say(isNativeBuilt() ? problem : `${problem}; the slower reference backend computes instead`);
   }
   return 0;
+}
+
+/** The modules serve where there is no addon, and the tests run them everywhere. */
+function wantsWasm(always) {
+  return (always || !isNativeBuilt()) && !isWasmSettled();
 }
 
 function failed(step, code, advice) {

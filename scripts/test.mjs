@@ -7,7 +7,7 @@ import { setup } from "./setup.mjs";
 const args = process.argv.slice(2);
 
 async function test() {
-  const code = await setup();
+  const code = await setup({ wasm: true });
   if (code !== 0) return code;
   if (args.length === 0) await fetchTestModels(); // the tests that want one say so when it could not be had
   return run([...tool("vitest"), "run", ...args], { stdout: "inherit" });

@@ -26,10 +26,10 @@ export type * from "./tensor/program.ts";
 export type * from "./tensor/weight.ts";
 
 /** Backends by name, the best first; `auto` takes the first that this machine has. */
-export const BACKENDS = ["cpu", "reference"] as const;
+export const BACKENDS = ["cpu", "wasm", "reference"] as const;
 
 export interface BackendOptions {
-  /** Threads of the cpu backend. Default: the physical cores that this process may use. */
+  /** Threads of the cpu and wasm backends. Default: the physical cores that this process may use. */
   readonly threads?: number;
   /** Told in one line when `auto` had to do without the best backend, and why. */
   readonly onNote?: (note: string) => void;
@@ -45,6 +45,16 @@ export async function openBackend(choice = "auto", { threads, onNote }: BackendO
     const { nativeProblem, openCpu } = await import("./backends/cpu/backend.ts");
     const problem = choice === "auto" ? nativeProblem() : null;
     if (problem === null) return openCpu({ threads });
+    onNote?.(problem.message);
+  }
+  if (choice === "wasm" || choice === "auto") {
+    const { nodeEnvironment, wasmProblem } = await import("./backends/wasm/node-environment.ts");
+    const problem = choice === "auto" ? wasmProblem() : null;
+    if (problem === null) {
+      if (choice === "auto") onNote?.("until then the WASM backend computes, which is slower");
+      const { openWasm } = await import("./backends/wasm/backend.ts");
+      return openWasm(nodeEnvironment(), { threads });
+    }
     onNote?.(`${problem.message}; until then the reference backend computes, which is many times slower`);
   }
   if (choice === "auto" || choice === "reference") {
@@ -147,7 +157,7 @@ export async function loadText(model: string = embeddedModelPath()): Promise<Mod
 export interface LoadOptions {
   /** A name of BACKENDS, `auto`, or the path of a module. Default auto. */
   readonly backend?: string;
-  /** Threads of the cpu backend. Default: the physical cores that this process may use. */
+  /** Threads of the cpu and wasm backends. Default: the physical cores that this process may use. */
   readonly threads?: number;
   /** Default auto: fast where weights are quantised and the backend can, else exact. */
   readonly numerics?: Numerics | "auto";

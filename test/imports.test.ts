@@ -31,6 +31,8 @@ const RULES: LayerRules = {
   },
   nodeOnly: [
     "backends/cpu",
+    "backends/kernels/physical-cores.ts",
+    "backends/wasm/node-environment.ts",
     "convert/hf-directory.ts",
     "formats/file-sink.ts",
     "formats/file-source.ts",

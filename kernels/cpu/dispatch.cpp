@@ -22,7 +22,12 @@ const KernelTable* const kTargets[] = {
 #elif DTS_ARM64
     &kNeonI8mmTable, &kNeonDotTable, &kNeonTable,
 #endif
-    &kScalarTable, nullptr,
+#if defined(__wasm__)
+    &kWasmTable,
+#else
+    &kScalarTable,
+#endif
+    nullptr,
 };
 
 #if DTS_ARM64

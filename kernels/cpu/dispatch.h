@@ -38,7 +38,11 @@ constexpr uint32_t kCpuDotProd = 16;
 constexpr uint32_t kCpuI8mm = 32;
 
 // One a target; those of another architecture than the build's are missing.
+#if defined(__wasm__)
+extern const KernelTable kWasmTable;
+#else
 extern const KernelTable kScalarTable;
+#endif
 #if DTS_X86
 extern const KernelTable kAvx2Table;
 extern const KernelTable kAvxVnniTable;

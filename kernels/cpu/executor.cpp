@@ -117,7 +117,7 @@ void Executor::execute(const RowOp& op, size_t row) {
 }
 
 Executor::Slot Executor::value(size_t id) const {
-  if (id >= values_.size()) throw PlanError("there is no value with this number");
+  if (id >= values_.size()) fail("there is no value with this number");
   return {reinterpret_cast<uint8_t*>(values_[id].tensor.data), values_[id].elements};
 }
 

@@ -3,8 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <stdexcept>
-#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -15,11 +13,6 @@
 #include "step.h"
 
 namespace dts {
-
-/** A plan that contradicts itself: a bug of the caller. */
-struct PlanError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /** Ops that look at one row at a time: a thread that takes a row carries out all of them on it. */
 using RowOp = std::variant<EmbedOp, RmsNormOp, LayerNormOp, RopeOp, SplitOp, ConcatOp, AddOp, SwigluOp, CacheWriteOp, RouteExpertsOp,
@@ -35,7 +28,7 @@ class Executor {
   /**
    * @param plan as src/tensor/native-plan.ts writes it
    * @param weights by the plan's numbers
-   * @throws PlanError, std::bad_alloc
+   * Fails for a plan that contradicts itself, a bug of the caller, and where there is no memory for it.
    */
   Executor(const KernelTable& kernels, std::shared_ptr<Pool> pool, const uint32_t* plan, size_t words,
            std::vector<std::shared_ptr<const Weight>> weights, std::shared_ptr<Cache> cache);

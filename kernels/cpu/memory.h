@@ -2,25 +2,22 @@
 #pragma once
 #include <cstddef>
 #include <limits>
-#include <new>
 #include <utility>
+
+#include "host.h"
 
 namespace dts {
 
 constexpr size_t kAlign = 64;
-
-/** At least `bytes`, aligned to kAlign. Large blocks come from the system and go back to it as soon as they are freed. */
-void* allocate(size_t bytes);
-void release(void* block, size_t bytes);
 
 /** `count` elements of T; padded by a cache line, so that a whole vector may be read past the end. */
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  /** @throws std::bad_alloc */
+  /** Fails where there is no memory for it. */
   explicit Buffer(size_t count) : count_(count) {
-    if (count > (std::numeric_limits<size_t>::max() - kAlign) / sizeof(T)) throw std::bad_alloc();
+    if (count > (std::numeric_limits<size_t>::max() - kAlign) / sizeof(T)) fail("more elements than memory has addresses");
     data_ = static_cast<T*>(allocate(bytes() + kAlign));
   }
   Buffer(Buffer&& other) noexcept

@@ -9,11 +9,11 @@ constexpr uint32_t kNone = 0xffffffff;
 constexpr size_t kOffsetUnit = 64;
 
 static void require(bool holds, const char* what) {
-  if (!holds) throw PlanError(std::string("the plan is wrong: ") + what);
+  if (!holds) fail(what);
 }
 
 void PlanReader::read() {
-  require(word() == kVersion, "version");
+  require(word() == kVersion, "the plan is wrong: version");
   Step& step = target_.step_;
   step.fast = word() != 0;
   step.max_rows = word();
@@ -30,14 +30,14 @@ void PlanReader::read() {
     const uint32_t flags = word();
     tensor.logit_rows = flags & 1;
     const size_t elements = (tensor.logit_rows ? max_logit_rows : step.max_rows) * tensor.width;
-    require(offset + elements * sizeof(float) <= target_.arena_.size(), "a value outside the arena");
-    require(tensor.last > 0 && tensor.width % tensor.last == 0, "a value's width");
+    require(offset + elements * sizeof(float) <= target_.arena_.size(), "the plan is wrong: a value outside the arena");
+    require(tensor.last > 0 && tensor.width % tensor.last == 0, "the plan is wrong: a value's width");
     tensor.data = reinterpret_cast<float*>(target_.arena_.data() + offset);
     target_.values_.push_back({tensor, (flags & 2) != 0, elements});
   }
   const size_t stages = count();
   for (size_t i = 0; i < stages; ++i) target_.stages_.push_back(stage());
-  require(next_ == end_, "words after its end");
+  require(next_ == end_, "the plan is wrong: words after its end");
 
   Executor::Rows& rows = target_.rows_;
   for (auto* list : {&rows.tokens, &rows.positions, &rows.sequences}) list->reserve(step.max_rows);
@@ -47,7 +47,7 @@ void PlanReader::read() {
 }
 
 uint32_t PlanReader::word() {
-  require(next_ < end_, "it ends too early");
+  require(next_ < end_, "the plan is wrong: it ends too early");
   return *next_++;
 }
 
@@ -60,24 +60,24 @@ double PlanReader::number() {
 
 size_t PlanReader::count() {
   const size_t n = word();
-  require(n <= static_cast<size_t>(end_ - next_), "a count");
+  require(n <= static_cast<size_t>(end_ - next_), "the plan is wrong: a count");
   return n;
 }
 
 Tensor PlanReader::value() {
   const size_t id = word();
-  require(id < target_.values_.size(), "a value's number");
+  require(id < target_.values_.size(), "the plan is wrong: a value's number");
   return target_.values_[id].tensor;
 }
 
 const Weight* PlanReader::weight() {
   const size_t index = word();
-  require(index < target_.weights_.size(), "a weight's number");
+  require(index < target_.weights_.size(), "the plan is wrong: a weight's number");
   return target_.weights_[index].get();
 }
 
 const Weight* PlanReader::optional_weight() {
-  require(next_ < end_, "it ends too early");
+  require(next_ < end_, "the plan is wrong: it ends too early");
   if (*next_ != kNone) return weight();
   ++next_;
   return nullptr;
@@ -85,7 +85,7 @@ const Weight* PlanReader::optional_weight() {
 
 const CacheField* PlanReader::field() {
   const size_t index = word();
-  require(index < target_.cache_->fields.size(), "a cache field's number");
+  require(index < target_.cache_->fields.size(), "the plan is wrong: a cache field's number");
   return &target_.cache_->fields[index];
 }
 
@@ -105,20 +105,20 @@ RopeTable* PlanReader::rope_table() {
 }
 
 const qgemm::QBlock* PlanReader::quantized(size_t cols) {
-  require(next_ < end_, "it ends too early");
+  require(next_ < end_, "the plan is wrong: it ends too early");
   if (*next_ == kNone) {
     ++next_;
     return nullptr;
   }
   const Tensor tensor = value();
-  require(tensor.width * sizeof(float) == qgemm::quantized_row_bytes(cols), "the width of a rounded value");
+  require(tensor.width * sizeof(float) == qgemm::quantized_row_bytes(cols), "the plan is wrong: the width of a rounded value");
   return reinterpret_cast<const qgemm::QBlock*>(tensor.data);
 }
 
 /** The weight of a product: whole rows, or packed where the other operand is rounded. */
 const Weight* PlanReader::factor(bool rounded) {
   const Weight* found = weight();
-  require(rounded ? found->packed.table == target_.step_.products : !found->runs.empty(), "a weight is not held in the form of its product");
+  require(rounded ? found->packed.table == target_.step_.products : !found->runs.empty(), "the plan is wrong: a weight is not held in the form of its product");
   return found;
 }
 
@@ -138,23 +138,23 @@ Stage PlanReader::stage() {
       return stage;
     }
     case StageKind::team: {
-      require(ops == 1, "a stage of several ops that need all threads");
+      require(ops == 1, "the plan is wrong: a stage of several ops that need all threads");
       return team_op(static_cast<OpKind>(word()));
     }
   }
-  throw PlanError("the plan is wrong: a stage's number");
+  fail("the plan is wrong: a stage's number");
 }
 
 LinearOp PlanReader::linear() {
-  require(static_cast<OpKind>(word()) == OpKind::linear, "an op among linear layers");
+  require(static_cast<OpKind>(word()) == OpKind::linear, "the plan is wrong: an op among linear layers");
   LinearOp op{};
   op.x = value();
   op.quantized = quantized(op.x.width);
   op.weight = factor(op.quantized != nullptr);
   op.bias = optional_weight();
   op.out = value();
-  require(op.x.width == op.weight->cols && op.out.width == op.weight->rows, "the shape of a linear layer");
-  require(!op.quantized || op.weight->packed.groups == 1, "a linear layer of several matrices");
+  require(op.x.width == op.weight->cols && op.out.width == op.weight->rows, "the plan is wrong: the shape of a linear layer");
+  require(!op.quantized || op.weight->packed.groups == 1, "the plan is wrong: a linear layer of several matrices");
   return op;
 }
 
@@ -166,7 +166,7 @@ RowOp PlanReader::row_op(OpKind kind) {
     case OpKind::layerNorm: return LayerNormOp{value(), weight(), weight(), number(), value()};
     case OpKind::rope: {
       const RopeOp op{value(), rope_table(), word() != 0, value()};
-      require(op.x.last == 2 * op.table->frequencies.size(), "the frequencies of a rope");
+      require(op.x.last == 2 * op.table->frequencies.size(), "the plan is wrong: the frequencies of a rope");
       return op;
     }
     case OpKind::split: {
@@ -186,25 +186,25 @@ RowOp PlanReader::row_op(OpKind kind) {
     case OpKind::swiglu: return SwigluOp{value(), value(), value()};
     case OpKind::cacheWrite: {
       const CacheWriteOp op{value(), field()};
-      require(op.x.width == op.field->width, "the width of a cache field");
+      require(op.x.width == op.field->width, "the plan is wrong: the width of a cache field");
       return op;
     }
     case OpKind::routeExperts: {
       const RouteExpertsOp op{value(), optional_weight(), word() != 0, word(),  word(),  word(), word() != 0,
                               word() != 0, number(),        value(),     value(), value()};
-      require(op.logits.width <= kMaxExperts, "more experts than the router has room for");
-      require(op.top_k <= op.logits.width && op.ids.width == op.top_k, "the number of chosen experts");
+      require(op.logits.width <= kMaxExperts, "the plan is wrong: more experts than the router has room for");
+      require(op.top_k <= op.logits.width && op.ids.width == op.top_k, "the plan is wrong: the number of chosen experts");
       return op;
     }
     case OpKind::gatherRows: return GatherRowsOp{value(), value()};
     case OpKind::quantize: {
       const Tensor x = value(), out = value();
-      require(out.width * sizeof(float) == qgemm::quantized_row_bytes(x.width), "the width of a rounded value");
+      require(out.width * sizeof(float) == qgemm::quantized_row_bytes(x.width), "the plan is wrong: the width of a rounded value");
       return QuantizeOp{x, reinterpret_cast<qgemm::QBlock*>(out.data)};
     }
     default: break;
   }
-  throw PlanError("the plan is wrong: an op's number");
+  fail("the plan is wrong: an op's number");
 }
 
 Stage PlanReader::team_op(OpKind kind) {
@@ -215,24 +215,24 @@ Stage PlanReader::team_op(OpKind kind) {
       if (op.selected) op.selection = value();
       op.out = value();
       const size_t heads = op.q_nope.width / op.q_nope.last;
-      require(heads <= kMaxHeads, "more heads than attention has room for");
+      require(heads <= kMaxHeads, "the plan is wrong: more heads than attention has room for");
       const Weight& key = *op.key;
       const size_t nope = op.q_nope.last, latent = op.latent->width;
       require(key.cols == (op.latent_major ? nope : latent) && key.rows == heads * (op.latent_major ? latent : nope),
-              "the shape of the key half of kv_b");
+              "the plan is wrong: the shape of the key half of kv_b");
       require(op.q_rope.last == op.k_rope->width && op.value->cols == op.latent->width && op.out.width == op.value->rows,
-              "the shape of latent attention");
+              "the plan is wrong: the shape of latent attention");
       return op;
     }
     case OpKind::gqaAttention: {
       const GqaAttentionOp op{value(), field(), field(), word(), f32(), value()};
-      require(op.q.width / op.q.last <= kMaxHeads, "more heads than attention has room for");
-      require(op.key->width == op.kv_heads * op.q.last && op.value->width == op.key->width, "the shape of attention");
+      require(op.q.width / op.q.last <= kMaxHeads, "the plan is wrong: more heads than attention has room for");
+      require(op.key->width == op.kv_heads * op.q.last && op.value->width == op.key->width, "the plan is wrong: the shape of attention");
       return op;
     }
     case OpKind::indexerSelect: {
       const IndexerSelectOp op{value(), value(), field(), word(), value()};
-      require(op.q.width / op.q.last <= kMaxHeads, "more heads than the indexer has room for");
+      require(op.q.width / op.q.last <= kMaxHeads, "the plan is wrong: more heads than the indexer has room for");
       return op;
     }
     case OpKind::expertsFfn: {
@@ -244,17 +244,17 @@ Stage PlanReader::team_op(OpKind kind) {
       op.gate = factor(op.quantized != nullptr);
       op.up = factor(op.quantized != nullptr);
       op.down = weight();
-      require(!op.down->runs.empty() || (target_.step_.fast && op.down->packed.table), "a weight is not held in the form of its product");
+      require(!op.down->runs.empty() || (target_.step_.fast && op.down->packed.table), "the plan is wrong: a weight is not held in the form of its product");
       op.experts = word();
       op.out = value();
       const bool fits = op.gate->rows == op.experts * op.down->cols && op.up->rows == op.gate->rows &&
                         op.down->rows == op.experts * op.gate->cols && op.x.width == op.gate->cols;
-      require(fits, "the shape of the experts");
+      require(fits, "the plan is wrong: the shape of the experts");
       return op;
     }
     default: break;
   }
-  throw PlanError("the plan is wrong: an op's number");
+  fail("the plan is wrong: an op's number");
 }
 
 }  // namespace dts

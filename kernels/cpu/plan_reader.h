@@ -18,7 +18,7 @@ class PlanReader {
  public:
   PlanReader(Executor& target, const uint32_t* words, size_t count) : target_(target), next_(words), end_(words + count) {}
 
-  /** Fills the executor's values, ops and limits. @throws PlanError */
+  /** Fills the executor's values, ops and limits. Fails for a plan that contradicts itself. */
   void read();
 
  private:

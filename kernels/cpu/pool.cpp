@@ -6,40 +6,42 @@ namespace dts {
 constexpr unsigned kIdleSpins = 500;
 
 Pool::Pool(unsigned threads) : team_(threads) {
-  for (unsigned i = 1; i < threads; ++i) threads_.emplace_back([this, i] { loop(i); });
+  for (unsigned i = 1; i < threads; ++i) {
+    threads_.emplace_back([](void* self, unsigned index) { static_cast<Pool*>(self)->loop(index); }, this, i);
+  }
 }
 
 Pool::~Pool() {
-  round_.store(-1, std::memory_order_release);
-  round_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  round_.fetch_or(1, std::memory_order_release);
+  wake_all(round_);
+  threads_.clear();
 }
 
 bool Pool::run(Job job, void* context) {
   job_ = job;
   context_ = context;
   if (!threads_.empty()) {
-    inside_.store(static_cast<unsigned>(threads_.size()), std::memory_order_relaxed);
-    round_.store((round_.load(std::memory_order_relaxed) + 1) & 0x7fffffff, std::memory_order_release);
-    round_.notify_all();
+    inside_.store(static_cast<uint32_t>(threads_.size()), std::memory_order_relaxed);
+    round_.fetch_add(2, std::memory_order_release);
+    wake_all(round_);
   }
   const bool finished = job(context, 0, team_);
-  while (inside_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
+  for (uint32_t left; (left = inside_.load(std::memory_order_acquire)) > 0;) give_way(inside_, left);
   return finished;
 }
 
 void Pool::loop(unsigned index) {
-  int seen = 0;
+  uint32_t seen = 0;
   for (;;) {
-    int round = round_.load(std::memory_order_acquire);
+    uint32_t round = round_.load(std::memory_order_acquire);
     for (unsigned spins = 0; round == seen; round = round_.load(std::memory_order_acquire)) {
       if (++spins < kIdleSpins) pause_cpu();
-      else round_.wait(seen, std::memory_order_acquire);
+      else sleep_while(round_, seen);
     }
-    if (round < 0) return;
+    if (round & 1) return;
     seen = round;
     job_(context_, index, team_);
-    inside_.fetch_sub(1, std::memory_order_release);
+    if (inside_.fetch_sub(1, std::memory_order_release) == 1) announce(inside_);
   }
 }
 

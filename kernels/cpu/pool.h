@@ -1,7 +1,6 @@
 // The threads of a backend: they sleep between steps. The thread that calls run() is the first of them.
 #pragma once
 #include <atomic>
-#include <thread>
 #include <vector>
 
 #include "team.h"
@@ -35,11 +34,11 @@ class Pool {
   Team team_;
   Job job_ = nullptr;
   void* context_ = nullptr;
-  /** Counts the runs; negative once the pool closes. */
-  std::atomic<int> round_{0};
+  /** Counts the runs, by two; odd once the pool closes. */
+  Signal round_{0};
   /** Threads that still are in the job; they may read its context up to their last instruction there. */
-  std::atomic<unsigned> inside_{0};
-  std::vector<std::thread> threads_;
+  Signal inside_{0};
+  std::vector<Thread> threads_;
 };
 
 }  // namespace dts

@@ -3,21 +3,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <thread>
 
-#if defined(__x86_64__) || defined(_M_X64)
-#include <immintrin.h>
-#endif
+#include "host.h"
 
 namespace dts {
-
-inline void pause_cpu() {
-#if defined(__x86_64__) || defined(_M_X64)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 /** What the threads of one pool share during a step. */
 class Team {
@@ -42,13 +31,14 @@ class Team {
       cursor_.store(0, std::memory_order_relaxed);
       const uint32_t next = ((phase | 1) + 1) | (aborting() ? 1 : 0);
       phase_.store(next, std::memory_order_release);
+      announce(phase_);
       return next & 1;
     }
     for (unsigned spins = 0;; ++spins) {
       const uint32_t now = phase_.load(std::memory_order_acquire);
       if (now != phase) return now & 1;
       if (spins < kSpins) pause_cpu();
-      else std::this_thread::yield();
+      else give_way(phase_, phase);
     }
   }
 
@@ -61,7 +51,7 @@ class Team {
   const unsigned count_;
   std::atomic<bool> abort_{false};
   alignas(64) std::atomic<uint32_t> arrived_{0};
-  alignas(64) std::atomic<uint32_t> phase_{0};
+  alignas(64) Signal phase_{0};
   alignas(64) std::atomic<size_t> cursor_{0};
 };
 

@@ -17,11 +17,11 @@ function zeros(name: string): WeightSource {
   return { name, dtype: "F32", shape: [WIDTH, WIDTH], segments: [segment] };
 }
 
-/** A Program that goes through one matrix again and again, in a backend of its own. */
+/** A Program that goes through one matrix again and again, in a backend of its own: the cpu backend unless one is given. */
 export async function openBigStep(
   threads = 2,
+  backend: Backend = openCpu({ threads }),
 ): Promise<{ backend: Backend; executable: Executable; run(): Promise<Outputs> }> {
-  const backend = openCpu({ threads });
   const g = new Recorder("big step", { pageSize: 16, layers: [[{ name: "key", width: WIDTH, dtype: "f32" }]] });
   const source = zeros("matrix");
   let x = g.input("x", WIDTH);

@@ -62,6 +62,18 @@ struct Block {
   Scales scales;
 };
 
+#ifndef DTS_PANEL_DOTS
+// dots for panels whose codes lie in memory, where the target has no way of its own.
+template <int kMaxCode, size_t kFirst, size_t kCount, size_t P, size_t N>
+DTS_INLINE void panel_dots(I32 (&acc)[P][N], const U8* const (&w)[P], const QBlock* const (&x)[N]) {
+  DTS_UNROLL for (size_t p = 0; p < P; ++p) {
+    U8 codes[8];
+    DTS_UNROLL for (size_t j = 0; j < 8; ++j) codes[j] = w[p][j];
+    dots<kMaxCode, kFirst, kCount>(acc[p], codes, x);
+  }
+}
+#endif
+
 // As add_block, for P panels whose codes lie in memory: one load of four activations serves all of them.
 template <class Fmt, size_t P, size_t N>
 DTS_INLINE void add_blocks(F32 (&acc)[P][N], const Block* const (&w)[P], const QBlock* const* x, size_t b) {

@@ -129,6 +129,7 @@ DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N
 
 #endif
 
+#define DTS_PANEL_DOTS
 // dots for panels whose codes lie in memory.
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t P, size_t N>
 DTS_INLINE void panel_dots(I32 (&acc)[P][N], const U8* const (&w)[P], const QBlock* const (&x)[N]) {

@@ -1,8 +1,8 @@
 import { BackendUnavailableError } from "../../errors.ts";
 import type { Backend } from "../../tensor/backend.ts";
 import { KernelBackend } from "../kernels/backend.ts";
+import { physicalCores } from "../kernels/physical-cores.ts";
 import { type Addon, loadAddon, openAddon } from "./addon.ts";
-import { physicalCores } from "./threads.ts";
 
 export interface CpuOptions {
   /** Threads that compute. Default: the physical cores that this process may use. */

@@ -1,4 +1,4 @@
-#include "mapping.h"
+#include "../../cpu/mapping.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <fcntl.h>

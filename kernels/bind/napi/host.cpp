@@ -1,5 +1,14 @@
-#include "memory.h"
+#include "../../cpu/host.h"
 
+#include <new>
+#include <stdexcept>
+#include <thread>
+
+#include "../../cpu/memory.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
 #define DTS_MMAP 1
@@ -8,6 +17,8 @@
 #endif
 
 namespace dts {
+
+void fail(const char* message) { throw std::runtime_error(message); }
 
 /**
  * From here on straight from the system: an allocator keeps large freed blocks, and once their ends are in use for
@@ -38,5 +49,27 @@ void release(void* block, size_t bytes) {
 #endif
   ::operator delete(block, std::align_val_t{kAlign});
 }
+
+Thread::Thread(Body body, void* context, unsigned index) : handle_(new std::thread(body, context, index)) {}
+
+Thread::~Thread() {
+  if (!handle_) return;
+  auto* thread = static_cast<std::thread*>(handle_);
+  thread->join();
+  delete thread;
+}
+
+void pause_cpu() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+void give_way(Signal&, uint32_t) { std::this_thread::yield(); }
+void announce(Signal&) {}
+void sleep_while(Signal& word, uint32_t seen) { word.wait(seen, std::memory_order_acquire); }
+void wake_all(Signal& word) { word.notify_all(); }
 
 }  // namespace dts
