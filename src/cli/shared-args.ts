@@ -18,7 +18,7 @@ export const backendArg = {
   type: "text",
   default: "auto",
   env: "DEEPTS_BACKEND",
-  help: "auto, cpu, reference, or the path of a module that exports createBackend()",
+  help: "auto, cpu, wasm, reference, or the path of a module that exports createBackend()",
 } as const satisfies TextArg;
 
 export const threadsArg = {
@@ -27,7 +27,7 @@ export const threadsArg = {
   min: 1,
   max: 256,
   env: "DEEPTS_THREADS",
-  help: "threads of the cpu backend; default the physical cores that the process may use",
+  help: "threads of the cpu and wasm backends; default the physical cores that the process may use",
 } as const satisfies NumberArg;
 
 export const numericsArg = {
