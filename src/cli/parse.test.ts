@@ -11,6 +11,7 @@ const bake = defineCommand({
     minutes: { type: "integer", min: 1, max: 90, default: 30, env: "BAKE_MINUTES", help: "time in the oven" },
     heat: { type: "number", min: 0, aboveMin: true, help: "in degrees" },
     tinSize: { type: "text", help: "of the tin" },
+    pan: { type: "choice", values: ["round", "square"], default: "round", env: "PAN", help: "its form" },
     topping: { type: "list", help: "on top" },
     glaze: { type: "flag", help: "shine" },
     fan: { type: "flag", negatable: true, help: "moving air" },
@@ -36,7 +37,7 @@ function parse(argv: string[], env: Record<string, string> = {}) {
   return parsed.command === null ? parsed.text : { name: parsed.command.name, ...parsed.values };
 }
 
-const nothing = { name: "bake", minutes: 30, topping: [], glaze: false };
+const nothing = { name: "bake", minutes: 30, pan: "round", topping: [], glaze: false };
 
 describe("a command line", () => {
   it("without a command is for the fallback", () => {
@@ -50,6 +51,7 @@ describe("a command line", () => {
       name: "bake",
       heat: 180.5,
       tinSize: "big",
+      pan: "round",
       topping: ["a", "b"],
       minutes: 5,
       fan: false,
@@ -84,6 +86,13 @@ describe("a command line", () => {
     [["--heat", "Infinity"], '--heat: want a number (above 0), got "Infinity"'],
   ])("%j is refused in one line", (argv, message) => {
     expect(() => parse(argv)).toThrow(new UsageError(message));
+  });
+
+  it("takes one of the values of a choice, and names them where another is given", () => {
+    expect(parse(["bake", "--pan", "square"])).toEqual({ ...nothing, pan: "square" });
+    expect(() => parse(["bake", "--pan", "oval"])).toThrow(new UsageError('--pan: want round, square, got "oval"'));
+    expect(() => parse(["bake"], { PAN: "oval" })).toThrow(/^PAN: want round, square/);
+    expect(parse(["bake", "--help"])).toContain("--pan <round|square>");
   });
 
   it("names the variable where its value is refused", () => {
