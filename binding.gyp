@@ -6,6 +6,7 @@
         "kernels/bind/napi/addon.cpp",
         "kernels/cpu/dispatch.cpp",
         "kernels/cpu/executor.cpp",
+        "kernels/cpu/machine_speed.cpp",
         "kernels/cpu/memory.cpp",
         "kernels/cpu/plan_reader.cpp",
         "kernels/cpu/pool.cpp",

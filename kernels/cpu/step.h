@@ -136,6 +136,9 @@ struct KernelTable {
   void (*route_experts)(const RouteExpertsOp&, const Step&, Worker&);
   void (*experts_ffn)(const ExpertsFfnOp&, const Step&, Worker&);
   void (*gather_rows)(const GatherRowsOp&, const Step&, Worker&);
+  // No ops: what a core can reach (ops/peaks.inl).
+  double (*multiply_adds)(size_t rounds, float* values);
+  float (*read_floats)(const float* values, size_t n);
 };
 
 /** What ops ask for when a plan is read: floats for each thread, floats and ints for all together. */

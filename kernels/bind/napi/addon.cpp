@@ -8,6 +8,7 @@
 
 #include "../../cpu/dispatch.h"
 #include "../../cpu/executor.h"
+#include "../../cpu/machine_speed.h"
 #include "../../cpu/weight.h"
 
 namespace {
@@ -110,7 +111,8 @@ class PoolHandle : public Handle<PoolHandle, Machine> {
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Pool",
-                       {InstanceAccessor<&PoolHandle::target>("target"), InstanceMethod<&PoolHandle::stop>("close")});
+                       {InstanceAccessor<&PoolHandle::target>("target"), InstanceMethod<&PoolHandle::measure>("measure"),
+                        InstanceMethod<&PoolHandle::stop>("close")});
   }
 
   explicit PoolHandle(const Napi::CallbackInfo& info) : Handle(info) {
@@ -124,6 +126,22 @@ class PoolHandle : public Handle<PoolHandle, Machine> {
 
  private:
   Napi::Value target(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), get(info.Env())->kernels->name); }
+
+  /** What the machine reaches with these threads: Promise<{ read, copy, flops }>, all a second. No step may run meanwhile. */
+  Napi::Value measure(const Napi::CallbackInfo& info) {
+    const auto machine = get(info.Env());
+    const auto speed = std::make_shared<dts::MachineSpeed>();
+    return Task<std::function<void()>, std::function<Napi::Value(Napi::Env)>>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [machine, speed] { *speed = dts::measure_machine(*machine->kernels, *machine->pool); },
+        [speed](Napi::Env env) {
+          const Napi::Object result = Napi::Object::New(env);
+          result.Set("read", speed->read);
+          result.Set("copy", speed->copy);
+          result.Set("flops", speed->flops);
+          return result;
+        });
+  }
 
   /** A step under way ends soon; the threads go with the last executor. */
   void stop(const Napi::CallbackInfo&) {

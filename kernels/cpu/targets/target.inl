@@ -6,12 +6,14 @@
 #include "../ops/linear.inl"
 #include "../ops/attention.inl"
 #include "../ops/experts.inl"
+#include "../ops/peaks.inl"
 
 namespace dts::DTS_TARGET {
 
 constexpr KernelTable make_table(const char* name, uint32_t needs) {
   return {name,  needs,  rope_angles, embed,       rms_norm,      layer_norm,    linear,         rope,          split,       concat,
-          add,   swiglu, cache_write, mla_attention, gqa_attention, indexer_select, route_experts, experts_ffn, gather_rows};
+          add,   swiglu, cache_write, mla_attention, gqa_attention, indexer_select, route_experts, experts_ffn, gather_rows,
+          multiply_adds, read_floats};
 }
 
 }  // namespace dts::DTS_TARGET

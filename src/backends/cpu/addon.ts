@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { BackendUnavailableError } from "../../errors.ts";
+import type { MachineSpeed } from "../../tensor/backend.ts";
 import type { Native, NativeCache, NativeExecutor, NativeWeight } from "../kernels/native.ts";
 
 /** What kernels/bind/napi/addon.cpp exports. Closing twice does no harm; using a closed object throws. */
@@ -21,6 +22,7 @@ export interface Addon {
 
 export interface AddonPool {
   readonly target: string;
+  measure(): Promise<MachineSpeed>;
   /** A step under way ends soon. */
   close(): void;
 }
@@ -34,6 +36,7 @@ export function openAddon(addon: Addon, threads: number, target: string | null):
     createWeight: async (...shape) => new addon.Weight(...shape),
     createCache: (...shape) => new addon.Cache(...shape),
     createExecutor: async (...parts) => new addon.Executor(pool, ...parts),
+    measure: () => pool.measure(),
     close: () => pool.close(),
   };
 }

@@ -1,5 +1,5 @@
 import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
-import type { Backend, CacheHandle, Caps, CompileOptions, Executable, WeightHandle } from "../../tensor/backend.ts";
+import type { Backend, CacheHandle, Caps, CompileOptions, Executable, MachineSpeed, WeightHandle } from "../../tensor/backend.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { CacheLayout, Program, WeightUse } from "../../tensor/program.ts";
@@ -19,12 +19,15 @@ export class KernelBackend implements Backend {
   readonly #native: Native;
   readonly #open = new Set<{ close(): void }>();
   readonly #queue: RunQueue = { tail: Promise.resolve() };
+  /** Absent where the kernels cannot tell. */
+  readonly measure?: () => Promise<MachineSpeed>;
   #closed = false;
 
   /** @param native owned from here on */
   constructor(name: string, native: Native) {
     this.#name = name;
     this.#native = native;
+    if (native.measure) this.measure = () => this.#exclusive(async () => native.measure!());
   }
 
   describe(): Caps {
@@ -73,6 +76,14 @@ export class KernelBackend implements Backend {
     this.#native.close();
     for (const handle of this.#open) handle.close();
     this.#open.clear();
+  }
+
+  /** Work in the order of the runs. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    this.#use();
+    const turn = this.#queue.tail.then(work);
+    this.#queue.tail = turn.catch(() => undefined);
+    return turn;
   }
 
   #use(): void {
