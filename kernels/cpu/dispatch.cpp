@@ -11,7 +11,7 @@ namespace dts {
 
 const KernelTable* const kTargets[] = {
 #if DTS_X86
-    &kAvx512Table, &kAvx2Table,
+    &kAvx512VnniTable, &kAvx512Table, &kAvxVnniTable, &kAvx2Table,
 #endif
     &kScalarTable, nullptr,
 };
@@ -19,15 +19,18 @@ const KernelTable* const kTargets[] = {
 uint32_t cpu_features() {
   uint32_t found = 0;
 #if DTS_X86 && defined(_MSC_VER)
-  int leaf1[4], leaf7[4];
+  int leaf1[4], leaf7[4], leaf7_1[4];
   __cpuid(leaf1, 1);
   if (!(leaf1[2] & (1 << 27))) return 0;  // OSXSAVE
   __cpuidex(leaf7, 7, 0);
+  __cpuidex(leaf7_1, 7, 1);
   const unsigned long long saved = _xgetbv(0);
   const bool fma = leaf1[2] & (1 << 12), f16c = leaf1[2] & (1 << 29), avx2 = leaf7[1] & (1 << 5);
   const unsigned avx512 = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);
   if ((saved & 6) == 6 && fma && f16c && avx2) found |= kCpuAvx2;
   if ((saved & 0xe6) == 0xe6 && (leaf7[1] & avx512) == avx512) found |= kCpuAvx512;
+  if ((found & kCpuAvx2) && leaf7[0] >= 1 && (leaf7_1[0] & (1 << 4))) found |= kCpuAvxVnni;
+  if ((found & kCpuAvx512) && (leaf7[2] & (1 << 11))) found |= kCpuAvx512Vnni;
 #elif DTS_X86
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
@@ -35,7 +38,9 @@ uint32_t cpu_features() {
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
     found |= kCpuAvx512;
+    if (__builtin_cpu_supports("avx512vnni")) found |= kCpuAvx512Vnni;
   }
+  if (avx2 && __builtin_cpu_supports("avxvnni")) found |= kCpuAvxVnni;
 #endif
   return found;
 }

@@ -27,12 +27,16 @@ namespace dts {
 
 constexpr uint32_t kCpuAvx2 = 1;    // with FMA and F16C
 constexpr uint32_t kCpuAvx512 = 2;  // F, BW, VL and DQ
+constexpr uint32_t kCpuAvxVnni = 4;
+constexpr uint32_t kCpuAvx512Vnni = 8;
 
 // One a target; those of another architecture than the build's are missing.
 extern const KernelTable kScalarTable;
 #if DTS_X86
 extern const KernelTable kAvx2Table;
+extern const KernelTable kAvxVnniTable;
 extern const KernelTable kAvx512Table;
+extern const KernelTable kAvx512VnniTable;
 #endif
 
 /** What this CPU and operating system can run, as bits of the constants above. */

@@ -10,28 +10,31 @@ namespace dts {
 Executor::Executor(const KernelTable& kernels, std::shared_ptr<Pool> pool, const uint32_t* plan, size_t words,
                    std::vector<std::shared_ptr<const Weight>> weights, std::shared_ptr<Cache> cache)
     : kernels_(kernels), pool_(std::move(pool)), weights_(std::move(weights)), cache_(std::move(cache)) {
+  step_.products = kernels_.products;
   PlanReader(*this, plan, words).read();
   reserve_scratch();
 }
 
-template <class Asking>
-static ScratchNeed need(const Asking&, const Step&) {
-  return {};
-}
-
-/** The most that any op asks for: they run one after the other. */
+/** The most that any stage asks for: they run one after the other. */
 void Executor::reserve_scratch() {
   ScratchNeed most;
-  for (const Op& op : ops_) {
-    const ScratchNeed one = std::visit(
-        [this](const auto& o) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(o)>, IndexerSelectOp>) return need(o, step_, cache_->pages);
-          else return need(o, step_);
-        },
-        op);
+  const auto ask = [&most](const ScratchNeed& one) {
     most.per_thread = std::max(most.per_thread, one.per_thread);
     most.floats = std::max(most.floats, one.floats);
     most.ints = std::max(most.ints, one.ints);
+  };
+  for (const Stage& stage : stages_) {
+    if (const auto* linears = std::get_if<LinearsStage>(&stage)) {
+      for (const LinearOp& op : linears->ops) ask(need(op, step_));
+    } else if (const auto* op = std::get_if<MlaAttentionOp>(&stage)) {
+      ask(need(*op, step_));
+    } else if (const auto* op = std::get_if<GqaAttentionOp>(&stage)) {
+      ask(need(*op, step_));
+    } else if (const auto* op = std::get_if<IndexerSelectOp>(&stage)) {
+      ask(need(*op, step_, cache_->pages));
+    } else if (const auto* op = std::get_if<ExpertsFfnOp>(&stage)) {
+      ask(need(*op, step_));
+    }
   }
   for (unsigned i = 0; i < pool_->threads(); ++i) thread_scratch_.emplace_back(most.per_thread);
   step_.scratch = {Buffer<float>(most.floats), Buffer<uint32_t>(most.ints)};
@@ -58,36 +61,59 @@ bool Executor::work(unsigned index, Team& team) {
     if (worker.stopped) return false;
     kernels_.rope_angles(*table, step_, worker);
   }
-  for (const Op& op : ops_) {
+  for (const Stage& stage : stages_) {
     if (worker.stopped) return false;
-    execute(op, worker);
+    execute(stage, worker);
   }
   return !worker.stopped;
 }
 
-void Executor::execute(const Op& op, Worker& worker) {
+void Executor::execute(const Stage& stage, Worker& worker) {
+  struct {
+    Executor& self;
+    Worker& worker;
+    void operator()(const RowsStage& s) const {
+      const Batch& batch = self.step_.batch;
+      worker.share(s.logit_rows ? batch.logit_count : batch.rows, [&](size_t row) {
+        for (const RowOp& op : s.ops) self.execute(op, row);
+      });
+    }
+    void operator()(const LinearsStage& s) const {
+      size_t bands = 0;
+      for (const LinearOp& op : s.ops) bands += bands_of(op);
+      worker.share(bands, [&](size_t band) {
+        const LinearOp* op = s.ops.data();
+        for (; band >= bands_of(*op); ++op) band -= bands_of(*op);
+        self.kernels_.linear_band(*op, self.step_, worker, band);
+      });
+    }
+    void operator()(const MlaAttentionOp& o) const { self.kernels_.mla_attention(o, self.step_, worker); }
+    void operator()(const GqaAttentionOp& o) const { self.kernels_.gqa_attention(o, self.step_, worker); }
+    void operator()(const IndexerSelectOp& o) const { self.kernels_.indexer_select(o, self.step_, worker); }
+    void operator()(const ExpertsFfnOp& o) const { self.kernels_.experts_ffn(o, self.step_, worker); }
+  } const on_threads{*this, worker};
+  std::visit(on_threads, stage);
+}
+
+void Executor::execute(const RowOp& op, size_t row) {
   struct {
     const KernelTable& k;
     const Step& step;
-    Worker& worker;
-    void operator()(const EmbedOp& o) const { k.embed(o, step, worker); }
-    void operator()(const RmsNormOp& o) const { k.rms_norm(o, step, worker); }
-    void operator()(const LayerNormOp& o) const { k.layer_norm(o, step, worker); }
-    void operator()(const LinearOp& o) const { k.linear(o, step, worker); }
-    void operator()(const RopeOp& o) const { k.rope(o, step, worker); }
-    void operator()(const SplitOp& o) const { k.split(o, step, worker); }
-    void operator()(const ConcatOp& o) const { k.concat(o, step, worker); }
-    void operator()(const AddOp& o) const { k.add(o, step, worker); }
-    void operator()(const SwigluOp& o) const { k.swiglu(o, step, worker); }
-    void operator()(const CacheWriteOp& o) const { k.cache_write(o, step, worker); }
-    void operator()(const MlaAttentionOp& o) const { k.mla_attention(o, step, worker); }
-    void operator()(const GqaAttentionOp& o) const { k.gqa_attention(o, step, worker); }
-    void operator()(const IndexerSelectOp& o) const { k.indexer_select(o, step, worker); }
-    void operator()(const RouteExpertsOp& o) const { k.route_experts(o, step, worker); }
-    void operator()(const ExpertsFfnOp& o) const { k.experts_ffn(o, step, worker); }
-    void operator()(const GatherRowsOp& o) const { k.gather_rows(o, step, worker); }
-  } const kernels{kernels_, step_, worker};
-  std::visit(kernels, op);
+    size_t row;
+    void operator()(const EmbedOp& o) const { k.embed(o, step, row); }
+    void operator()(const RmsNormOp& o) const { k.rms_norm(o, step, row); }
+    void operator()(const LayerNormOp& o) const { k.layer_norm(o, step, row); }
+    void operator()(const RopeOp& o) const { k.rope(o, step, row); }
+    void operator()(const SplitOp& o) const { k.split(o, step, row); }
+    void operator()(const ConcatOp& o) const { k.concat(o, step, row); }
+    void operator()(const AddOp& o) const { k.add(o, step, row); }
+    void operator()(const SwigluOp& o) const { k.swiglu(o, step, row); }
+    void operator()(const CacheWriteOp& o) const { k.cache_write(o, step, row); }
+    void operator()(const RouteExpertsOp& o) const { k.route_experts(o, step, row); }
+    void operator()(const GatherRowsOp& o) const { k.gather_rows(o, step, row); }
+    void operator()(const QuantizeOp& o) const { k.quantize(o, step, row); }
+  } const on_row{kernels_, step_, row};
+  std::visit(on_row, op);
 }
 
 Executor::Slot Executor::value(size_t id) const {

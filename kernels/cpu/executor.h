@@ -21,8 +21,14 @@ struct PlanError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-using Op = std::variant<EmbedOp, RmsNormOp, LayerNormOp, LinearOp, RopeOp, SplitOp, ConcatOp, AddOp, SwigluOp, CacheWriteOp,
-                        MlaAttentionOp, GqaAttentionOp, IndexerSelectOp, RouteExpertsOp, ExpertsFfnOp, GatherRowsOp>;
+/** Ops that look at one row at a time: a thread that takes a row carries out all of them on it. */
+using RowOp = std::variant<EmbedOp, RmsNormOp, LayerNormOp, RopeOp, SplitOp, ConcatOp, AddOp, SwigluOp, CacheWriteOp, RouteExpertsOp,
+                           GatherRowsOp, QuantizeOp>;
+struct RowsStage { bool logit_rows; std::vector<RowOp> ops; };
+/** Linear layers that do not read one another. */
+struct LinearsStage { std::vector<LinearOp> ops; };
+/** What the threads carry out together before they wait for one another: see src/tensor/stages.ts. */
+using Stage = std::variant<RowsStage, LinearsStage, MlaAttentionOp, GqaAttentionOp, IndexerSelectOp, ExpertsFfnOp>;
 
 class Executor {
  public:
@@ -57,7 +63,8 @@ class Executor {
 
  private:
   bool work(unsigned index, Team& team);
-  void execute(const Op& op, Worker& worker);
+  void execute(const Stage& stage, Worker& worker);
+  void execute(const RowOp& op, size_t row);
   void reserve_scratch();
 
   struct ArenaValue {
@@ -73,7 +80,7 @@ class Executor {
   Buffer<uint8_t> arena_;
   std::vector<ArenaValue> values_;
   std::vector<std::unique_ptr<RopeTable>> rope_tables_;
-  std::vector<Op> ops_;
+  std::vector<Stage> stages_;
   Rows rows_;
   Step step_;
   std::vector<Buffer<float>> thread_scratch_;

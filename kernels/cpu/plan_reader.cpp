@@ -4,7 +4,7 @@
 
 namespace dts {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint32_t kNone = 0xffffffff;
 constexpr size_t kOffsetUnit = 64;
 
@@ -15,6 +15,7 @@ static void require(bool holds, const char* what) {
 void PlanReader::read() {
   require(word() == kVersion, "version");
   Step& step = target_.step_;
+  step.fast = word() != 0;
   step.max_rows = word();
   const size_t max_sequences = word();
   const size_t max_logit_rows = word();
@@ -34,8 +35,8 @@ void PlanReader::read() {
     tensor.data = reinterpret_cast<float*>(target_.arena_.data() + offset);
     target_.values_.push_back({tensor, (flags & 2) != 0, elements});
   }
-  const size_t ops = count();
-  for (size_t i = 0; i < ops; ++i) target_.ops_.push_back(op());
+  const size_t stages = count();
+  for (size_t i = 0; i < stages; ++i) target_.stages_.push_back(stage());
   require(next_ == end_, "words after its end");
 
   Executor::Rows& rows = target_.rows_;
@@ -103,18 +104,66 @@ RopeTable* PlanReader::rope_table() {
   return target_.rope_tables_.back().get();
 }
 
-Op PlanReader::op() {
+const qgemm::QBlock* PlanReader::quantized(size_t cols) {
+  require(next_ < end_, "it ends too early");
+  if (*next_ == kNone) {
+    ++next_;
+    return nullptr;
+  }
+  const Tensor tensor = value();
+  require(tensor.width * sizeof(float) == qgemm::quantized_row_bytes(cols), "the width of a rounded value");
+  return reinterpret_cast<const qgemm::QBlock*>(tensor.data);
+}
+
+/** The weight of a product: whole rows, or packed where the other operand is rounded. */
+const Weight* PlanReader::factor(bool rounded) {
+  const Weight* found = weight();
+  require(rounded ? found->packed.table == target_.step_.products : !found->runs.empty(), "a weight is not held in the form of its product");
+  return found;
+}
+
+Stage PlanReader::stage() {
+  const auto kind = static_cast<StageKind>(word());
+  const size_t ops = count();
+  switch (kind) {
+    case StageKind::rows:
+    case StageKind::logitRows: {
+      RowsStage stage{kind == StageKind::logitRows, {}};
+      for (size_t i = 0; i < ops; ++i) stage.ops.push_back(row_op(static_cast<OpKind>(word())));
+      return stage;
+    }
+    case StageKind::linears: {
+      LinearsStage stage;
+      for (size_t i = 0; i < ops; ++i) stage.ops.push_back(linear());
+      return stage;
+    }
+    case StageKind::team: {
+      require(ops == 1, "a stage of several ops that need all threads");
+      return team_op(static_cast<OpKind>(word()));
+    }
+  }
+  throw PlanError("the plan is wrong: a stage's number");
+}
+
+LinearOp PlanReader::linear() {
+  require(static_cast<OpKind>(word()) == OpKind::linear, "an op among linear layers");
+  LinearOp op{};
+  op.x = value();
+  op.quantized = quantized(op.x.width);
+  op.weight = factor(op.quantized != nullptr);
+  op.bias = optional_weight();
+  op.out = value();
+  require(op.x.width == op.weight->cols && op.out.width == op.weight->rows, "the shape of a linear layer");
+  require(!op.quantized || op.weight->packed.groups == 1, "a linear layer of several matrices");
+  return op;
+}
+
+RowOp PlanReader::row_op(OpKind kind) {
   // Initialiser lists are evaluated in order, so the fields of an op are read in the order of its struct.
-  const auto f32 = [this] { return static_cast<float>(number()); };
-  switch (static_cast<OpKind>(word())) {
+  switch (kind) {
     case OpKind::embed: return EmbedOp{weight(), value()};
     case OpKind::rmsNorm: return RmsNormOp{value(), weight(), number(), value()};
     case OpKind::layerNorm: return LayerNormOp{value(), weight(), weight(), number(), value()};
-    case OpKind::linear: {
-      const LinearOp op{value(), weight(), optional_weight(), value()};
-      require(op.x.width == op.weight->cols && op.out.width == op.weight->rows, "the shape of a linear layer");
-      return op;
-    }
     case OpKind::rope: {
       const RopeOp op{value(), rope_table(), word() != 0, value()};
       require(op.x.last == 2 * op.table->frequencies.size(), "the frequencies of a rope");
@@ -140,6 +189,27 @@ Op PlanReader::op() {
       require(op.x.width == op.field->width, "the width of a cache field");
       return op;
     }
+    case OpKind::routeExperts: {
+      const RouteExpertsOp op{value(), optional_weight(), word() != 0, word(),  word(),  word(), word() != 0,
+                              word() != 0, number(),        value(),     value(), value()};
+      require(op.logits.width <= kMaxExperts, "more experts than the router has room for");
+      require(op.top_k <= op.logits.width && op.ids.width == op.top_k, "the number of chosen experts");
+      return op;
+    }
+    case OpKind::gatherRows: return GatherRowsOp{value(), value()};
+    case OpKind::quantize: {
+      const Tensor x = value(), out = value();
+      require(out.width * sizeof(float) == qgemm::quantized_row_bytes(x.width), "the width of a rounded value");
+      return QuantizeOp{x, reinterpret_cast<qgemm::QBlock*>(out.data)};
+    }
+    default: break;
+  }
+  throw PlanError("the plan is wrong: an op's number");
+}
+
+Stage PlanReader::team_op(OpKind kind) {
+  const auto f32 = [this] { return static_cast<float>(number()); };
+  switch (kind) {
     case OpKind::mlaAttention: {
       MlaAttentionOp op{value(), value(), field(), field(), weight(), weight(), word() != 0, f32(), word() != 0, {}, {}};
       if (op.selected) op.selection = value();
@@ -165,21 +235,24 @@ Op PlanReader::op() {
       require(op.q.width / op.q.last <= kMaxHeads, "more heads than the indexer has room for");
       return op;
     }
-    case OpKind::routeExperts: {
-      const RouteExpertsOp op{value(), optional_weight(), word() != 0, word(),  word(),  word(), word() != 0,
-                              word() != 0, number(),        value(),     value(), value()};
-      require(op.logits.width <= kMaxExperts, "more experts than the router has room for");
-      require(op.top_k <= op.logits.width && op.ids.width == op.top_k, "the number of chosen experts");
-      return op;
-    }
     case OpKind::expertsFfn: {
-      const ExpertsFfnOp op{value(), value(), value(), weight(), weight(), weight(), word(), value()};
+      ExpertsFfnOp op{};
+      op.x = value();
+      op.quantized = quantized(op.x.width);
+      op.ids = value();
+      op.weights = value();
+      op.gate = factor(op.quantized != nullptr);
+      op.up = factor(op.quantized != nullptr);
+      op.down = weight();
+      require(!op.down->runs.empty() || (target_.step_.fast && op.down->packed.table), "a weight is not held in the form of its product");
+      op.experts = word();
+      op.out = value();
       const bool fits = op.gate->rows == op.experts * op.down->cols && op.up->rows == op.gate->rows &&
                         op.down->rows == op.experts * op.gate->cols && op.x.width == op.gate->cols;
       require(fits, "the shape of the experts");
       return op;
     }
-    case OpKind::gatherRows: return GatherRowsOp{value(), value()};
+    default: break;
   }
   throw PlanError("the plan is wrong: an op's number");
 }

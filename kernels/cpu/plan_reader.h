@@ -4,11 +4,15 @@
 
 namespace dts {
 
-/** Numbers of the ops: the order of OP_KINDS in src/tensor/program.ts. */
+/** Numbers of the ops: the order of OP_KINDS in src/tensor/program.ts, then those of src/tensor/stages.ts. */
 enum class OpKind : uint32_t {
   embed, rmsNorm, layerNorm, linear, rope, split, concat, add, swiglu, cacheWrite,
   mlaAttention, gqaAttention, indexerSelect, routeExperts, expertsFfn, gatherRows,
+  quantize,
 };
+
+/** Numbers of the stages: the order of STAGE_KINDS in src/tensor/stages.ts. */
+enum class StageKind : uint32_t { rows, logitRows, linears, team };
 
 class PlanReader {
  public:
@@ -27,7 +31,13 @@ class PlanReader {
   const Weight* optional_weight();
   const CacheField* field();
   RopeTable* rope_table();
-  Op op();
+  /** The rounded form of a value of `cols` columns, where an op has one. */
+  const qgemm::QBlock* quantized(size_t cols);
+  const Weight* factor(bool rounded);
+  Stage stage();
+  LinearOp linear();
+  RowOp row_op(OpKind kind);
+  Stage team_op(OpKind kind);
 
   Executor& target_;
   const uint32_t* next_;

@@ -6,8 +6,10 @@
 
 namespace dts {
 
-/** Rows of a weight that are decoded at once, and outputs of one piece of work. */
+/** Rows of a weight that are decoded at once. */
 constexpr size_t kTile = 16;
+/** Rows of a weight that are one piece of work: a multiple of kTile, of the lanes of every qgemm table, and of their blocks' columns. */
+constexpr size_t kBand = 32;
 /** Cached positions whose softmax is taken at once. Fixed, and counted from position 0: results do not depend on the batch. */
 constexpr size_t kSplit = 256;
 /** Limit of the router: its intermediate results lie on the stack. */
@@ -35,10 +37,13 @@ struct AttentionScratch {
   size_t queries, mean, peak, mass, part_mean, part_peak, part_mass, total;
 };
 
-/** Floats that decoding a tile of a weight takes. */
-inline size_t tile_floats(const Weight& w) { return w.dtype == DType::F32 ? 0 : kTile * w.cols; }
+/** Pieces of work of a linear layer. */
+inline size_t bands_of(const LinearOp& op) { return (op.weight->rows + kBand - 1) / kBand; }
 
-inline ScratchNeed need(const LinearOp& op, const Step&) { return {tile_floats(*op.weight), 0, 0}; }
+/** Floats that decoding a tile of a weight takes. */
+inline size_t tile_floats(const Weight& w) { return w.dtype == DType::F32 && w.run_rows == w.rows ? 0 : kTile * w.cols; }
+
+inline ScratchNeed need(const LinearOp& op, const Step&) { return {op.quantized ? 0 : tile_floats(*op.weight), 0, 0}; }
 
 inline ScratchNeed need(const MlaAttentionOp& op, const Step&) {
   const size_t heads = op.q_nope.width / op.q_nope.last;
@@ -56,12 +61,25 @@ inline ScratchNeed need(const IndexerSelectOp& op, const Step& step, size_t page
   return {heads * kTile + 2 * pages * step.page_size, 0, 0};
 }
 
+/** Rows that packed experts take at once. */
+constexpr size_t kExpertRows = 64;
+
+/** Memory of the experts: SharedScratch::floats holds `inner` [slots, inter], then the same rounded to int8. */
+struct ExpertsScratch {
+  ExpertsScratch(const ExpertsFfnOp& op, size_t slots) {
+    quantized = slots * op.down->cols;
+    const size_t blocks = op.down->packed.table ? slots * op.down->cols / qgemm::kColumnsPerBlock : 0;
+    total = quantized + blocks * sizeof(qgemm::QBlock) / sizeof(float);
+  }
+  size_t quantized, total;
+};
+
 inline ScratchNeed need(const ExpertsFfnOp& op, const Step& step) {
-  const size_t slots = op.ids.width;
+  const size_t slots = step.max_rows * op.ids.width;
   return {
-      tile_floats(*op.gate) + tile_floats(*op.up) + tile_floats(*op.down) + 2 * kTile * kTile,
-      step.max_rows * slots * op.down->cols,
-      op.experts + 1 + step.max_rows * slots,
+      tile_floats(*op.gate) + tile_floats(*op.up) + tile_floats(*op.down) + std::max(2 * kTile * kTile, kExpertRows * kBand),
+      ExpertsScratch(op, slots).total,
+      op.experts + 1 + slots,
   };
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cache.h"
+#include "qgemm/qgemm.h"
 #include "team.h"
 #include "weight.h"
 
@@ -46,7 +47,10 @@ struct RopeTable {
 struct EmbedOp { const Weight* table; Tensor out; };
 struct RmsNormOp { Tensor x; const Weight* weight; double eps; Tensor out; };
 struct LayerNormOp { Tensor x; const Weight* weight; const Weight* bias; double eps; Tensor out; };
-struct LinearOp { Tensor x; const Weight* weight; const Weight* bias; Tensor out; };
+/** A value rounded to int8 in blocks of 32: see kernels/cpu/qgemm/qgemm.h. */
+struct QuantizeOp { Tensor x; qgemm::QBlock* out; };
+/** `quantized` is x rounded: for a packed weight, and only for one. */
+struct LinearOp { Tensor x; const qgemm::QBlock* quantized; const Weight* weight; const Weight* bias; Tensor out; };
 struct RopeOp { Tensor x; const RopeTable* table; bool adjacent; Tensor out; };
 struct SplitOp { Tensor x; std::vector<Tensor> outs; };
 struct ConcatOp { std::vector<Tensor> xs; Tensor out; };
@@ -91,6 +95,8 @@ struct ExpertsFfnOp {
   const Weight* down;
   uint32_t experts;
   Tensor out;
+  /** x rounded, where gate and up are packed. */
+  const qgemm::QBlock* quantized;
 };
 struct GatherRowsOp { Tensor x, out; };
 
@@ -102,6 +108,10 @@ struct SharedScratch {
 
 /** What ops see of the step under way. */
 struct Step {
+  /** Numerics: int8 activations on packed weights, and what attention makes of it. Otherwise exact. */
+  bool fast = false;
+  /** Products on packed weights and rounded values. */
+  const qgemm::Table* products = nullptr;
   Batch batch;
   size_t max_rows = 0;
   size_t page_size = 0;
@@ -114,28 +124,40 @@ struct Step {
   }
 };
 
-/** The ops of one target. Every thread of the team calls the same function; all have returned from their share after it. */
+/** Carries out an op on row t of the step. */
+template <class Op>
+using RowKernel = void (*)(const Op&, const Step&, size_t t);
+
+/** Every thread of the team calls the same function; all have returned from their share after it. */
+template <class Op>
+using TeamKernel = void (*)(const Op&, const Step&, Worker&);
+
+/** The ops of one target. */
 struct KernelTable {
   const char* name;
   /** Bits of cpu_features() that must be there. */
   uint32_t needs;
+  /** The products on packed weights. */
+  const qgemm::Table* products;
   void (*rope_angles)(RopeTable&, const Step&, Worker&);
-  void (*embed)(const EmbedOp&, const Step&, Worker&);
-  void (*rms_norm)(const RmsNormOp&, const Step&, Worker&);
-  void (*layer_norm)(const LayerNormOp&, const Step&, Worker&);
-  void (*linear)(const LinearOp&, const Step&, Worker&);
-  void (*rope)(const RopeOp&, const Step&, Worker&);
-  void (*split)(const SplitOp&, const Step&, Worker&);
-  void (*concat)(const ConcatOp&, const Step&, Worker&);
-  void (*add)(const AddOp&, const Step&, Worker&);
-  void (*swiglu)(const SwigluOp&, const Step&, Worker&);
-  void (*cache_write)(const CacheWriteOp&, const Step&, Worker&);
-  void (*mla_attention)(const MlaAttentionOp&, const Step&, Worker&);
-  void (*gqa_attention)(const GqaAttentionOp&, const Step&, Worker&);
-  void (*indexer_select)(const IndexerSelectOp&, const Step&, Worker&);
-  void (*route_experts)(const RouteExpertsOp&, const Step&, Worker&);
-  void (*experts_ffn)(const ExpertsFfnOp&, const Step&, Worker&);
-  void (*gather_rows)(const GatherRowsOp&, const Step&, Worker&);
+  RowKernel<EmbedOp> embed;
+  RowKernel<RmsNormOp> rms_norm;
+  RowKernel<LayerNormOp> layer_norm;
+  RowKernel<RopeOp> rope;
+  RowKernel<SplitOp> split;
+  RowKernel<ConcatOp> concat;
+  RowKernel<AddOp> add;
+  RowKernel<SwigluOp> swiglu;
+  RowKernel<CacheWriteOp> cache_write;
+  RowKernel<RouteExpertsOp> route_experts;
+  RowKernel<GatherRowsOp> gather_rows;
+  RowKernel<QuantizeOp> quantize;
+  /** One band of kBand rows of the weight, for all rows of x. */
+  void (*linear_band)(const LinearOp&, const Step&, Worker&, size_t band);
+  TeamKernel<MlaAttentionOp> mla_attention;
+  TeamKernel<GqaAttentionOp> gqa_attention;
+  TeamKernel<IndexerSelectOp> indexer_select;
+  TeamKernel<ExpertsFfnOp> experts_ffn;
   // No ops: what a core can reach (ops/peaks.inl).
   double (*multiply_adds)(size_t rounds, float* values);
   float (*read_floats)(const float* values, size_t n);

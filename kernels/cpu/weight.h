@@ -1,25 +1,73 @@
-// A weight in memory: its stored blocks, row after row. `cols` is the inner dimension, all outer ones are rows.
+// A weight in memory: the stored blocks of its rows, in a buffer or where the file is mapped, and for `fast` numerics the
+// packed form that kernels/cpu/qgemm computes on. `cols` is the inner dimension, all outer ones are rows.
 #pragma once
+#include <vector>
+
 #include "dtype.h"
+#include "mapping.h"
 #include "memory.h"
+#include "qgemm/qgemm.h"
 
 namespace dts {
 
+/** The matrices of a weight (one, or one for each expert or head) in the panels of one target's qgemm table. */
+struct PackedWeight {
+  const qgemm::Table* table = nullptr;
+  qgemm::Type type{};
+  size_t groups = 0;
+  /** Of one matrix. */
+  size_t rows = 0, cols = 0, bytes = 0;
+  Buffer<uint8_t> data;
+
+  qgemm::Matrix matrix(size_t group) const { return {type, rows, cols, data.data() + group * bytes}; }
+};
+
 struct Weight {
   Weight(DType type, size_t row_count, size_t col_count)
-      : dtype(type), rows(row_count), cols(col_count), row_bytes(bytes_of(type, col_count)), data(rows * row_bytes) {}
+      : dtype(type), rows(row_count), cols(col_count), row_bytes(bytes_of(type, col_count)) {}
 
-  size_t bytes() const { return data.bytes() + scales.bytes(); }
+  /** Memory for the stored blocks, to be written by the caller. */
+  void allocate() {
+    data = Buffer<uint8_t>(rows * row_bytes);
+    runs = {data.data()};
+    run_rows = rows;
+  }
+
+  const uint8_t* row(size_t r) const { return runs[r / run_rows] + r % run_rows * row_bytes; }
+  /** Rows from r on that lie one after the other. */
+  size_t rows_in_run(size_t r) const { return run_rows - r % run_rows; }
+
+  /** Of this process' own memory; a mapped file is the system's. */
+  size_t bytes() const { return data.bytes() + packed.data.bytes() + scales.bytes(); }
+  size_t mapped_bytes() const { return runs.empty() || data.data() ? 0 : rows * row_bytes; }
 
   DType dtype;
   size_t rows;
   size_t cols;
   size_t row_bytes;
+  /** The stored rows: equally long runs of `run_rows` rows; none when only the packed form is kept. */
+  std::vector<const uint8_t*> runs;
+  size_t run_rows = 1;
+  /** What the runs point to: one of these. */
   Buffer<uint8_t> data;
+  Mapping mapping;
+  PackedWeight packed;
   /** FP8 with block scales only: a scale for each `scale_block` columns of a row, [rows, scale_cols]. */
   Buffer<float> scales;
   size_t scale_block = 0;
   size_t scale_cols = 0;
 };
+
+/** The type of qgemm that is this one, or false: its products then decode the stored blocks. */
+bool packed_type(DType dtype, qgemm::Type& type);
+
+class Pool;
+
+/**
+ * Packs the rows as `groups` equal matrices, on the pool's threads.
+ * @param keep_rows whether the stored blocks are still needed; memory of their own is freed otherwise
+ * @returns false, and changes nothing, where qgemm has no such type, or for rows that are no whole blocks
+ */
+bool pack_weight(Weight& weight, const qgemm::Table& table, size_t groups, bool keep_rows, Pool& pool);
 
 }  // namespace dts

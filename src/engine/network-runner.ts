@@ -119,7 +119,7 @@ export class NetworkRunner {
 async function* loadWeights(
   backend: Backend,
   programs: readonly Program[],
-  { onProgress, signal }: RunnerOptions,
+  { onProgress, signal, numerics }: RunnerOptions,
 ): AsyncGenerator<WeightHandle> {
   const weights = new Map(programs.flatMap((program) => [...program.weights]));
   const bytes = new Map(
@@ -130,7 +130,7 @@ async function* loadWeights(
   for (const [name, { source }] of weights) {
     signal?.throwIfAborted();
     const uses = new Set(programs.flatMap((program) => [...(program.weights.get(name)?.uses ?? [])]));
-    yield await backend.loadWeight(source, uses);
+    yield await backend.loadWeight(source, uses, numerics);
     loadedBytes += bytes.get(name)!;
     onProgress?.({ loadedBytes, totalBytes });
   }

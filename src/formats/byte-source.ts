@@ -4,6 +4,8 @@ import { FormatError } from "../errors.ts";
 export interface ByteSource {
   /** File name for error messages. */
   readonly name: string;
+  /** Of a file in the file system. */
+  readonly path?: string;
   /** Length in bytes. */
   readonly size: number;
   /**

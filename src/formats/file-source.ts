@@ -42,11 +42,13 @@ export async function isDirectory(file: string): Promise<boolean> {
 
 class FileSource implements ByteSource {
   readonly name: string;
+  readonly path: string;
   readonly size: number;
   readonly #handle: FileHandle;
 
   constructor(name: string, size: number, handle: FileHandle) {
     this.name = name;
+    this.path = name;
     this.size = size;
     this.#handle = handle;
   }

@@ -49,6 +49,8 @@ export interface TensorEntry {
   /** Row-major, outermost dimension first, the last one contiguous. */
   readonly shape: readonly number[];
   readonly file: string;
+  /** Of `file` in the file system, where it lies there. */
+  readonly path?: string | undefined;
   /** Byte offset in `file`. */
   readonly offset: number;
   readonly byteLength: number;
@@ -74,6 +76,7 @@ export function tensorEntry(source: ByteSource, place: TensorPlace): TensorEntry
   return {
     ...place,
     file: source.name,
+    path: source.path,
     read: () => source.read(offset, byteLength),
     async readRange(start, length) {
       checkTensorRange(name, byteLength, start, length);

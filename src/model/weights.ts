@@ -103,6 +103,7 @@ export function cutWeight(name: string, shape: readonly number[], cuts: readonly
     return {
       rows,
       file: entry.file,
+      path: entry.path,
       offset: entry.offset + firstRow * bytesPerRow,
       byteLength,
       read: () => entry.readRange(firstRow * bytesPerRow, byteLength),

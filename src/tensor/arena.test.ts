@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { planArena, valueBytes } from "./arena.ts";
+import { inOrder, planArena, valueBytes } from "./arena.ts";
 import type { Program, Value } from "./program.ts";
 import { operands } from "./program.ts";
 import { Recorder } from "./recorder.ts";
@@ -52,7 +52,7 @@ describe("planArena", () => {
   it("gives no two values that live at the same time the same memory", () => {
     fc.assert(
       fc.property(programs, (program) => {
-        const { offsets } = planArena(program, LIMITS);
+        const { offsets } = planArena(inOrder(program), LIMITS);
         const spans = program.values.map((value) => {
           const [from, to] = lifetime(program, value);
           const start = offsets[value.id]!;
@@ -72,7 +72,7 @@ describe("planArena", () => {
   it("keeps every value inside its bytes, at the start of a cache line", () => {
     fc.assert(
       fc.property(programs, (program) => {
-        const { offsets, bytes } = planArena(program, LIMITS);
+        const { offsets, bytes } = planArena(inOrder(program), LIMITS);
         return program.values.every((value) => {
           const offset = offsets[value.id]!;
           return offset % 64 === 0 && offset >= 0 && offset + valueBytes(value, LIMITS) <= bytes;
@@ -82,8 +82,8 @@ describe("planArena", () => {
   });
 
   it("needs no more for a longer chain: memory of what is done with is used again", () => {
-    expect(planArena(chain(100), LIMITS).bytes).toBe(planArena(chain(2), LIMITS).bytes);
-    expect(planArena(chain(100), LIMITS).bytes).toBe(2 * 10 * 16 * 4);
+    expect(planArena(inOrder(chain(100)), LIMITS).bytes).toBe(planArena(inOrder(chain(2)), LIMITS).bytes);
+    expect(planArena(inOrder(chain(100)), LIMITS).bytes).toBe(2 * 10 * 16 * 4);
   });
 
   it("never reuses the memory of an output", () => {
@@ -94,7 +94,7 @@ describe("planArena", () => {
       g.output(`y${i}`, x);
     }
     const program = g.finish();
-    const { offsets } = planArena(program, LIMITS);
+    const { offsets } = planArena(inOrder(program), LIMITS);
     const kept = [...program.outputs.values()].map(({ id }) => offsets[id]);
     expect(new Set(kept).size).toBe(5);
   });
@@ -104,7 +104,7 @@ describe("planArena", () => {
     g.input("unread", 16);
     const x = g.input("x", 16);
     g.output("out", x);
-    const { offsets } = planArena(g.finish(), LIMITS);
+    const { offsets } = planArena(inOrder(g.finish()), LIMITS);
     expect(offsets[0]).not.toBe(offsets[1]);
   });
 

@@ -21,21 +21,35 @@ export function valueBytes(value: Value, limits: ArenaLimits): number {
   return maxDim(value.shape[0], limits) * rowWidth(value) * 4;
 }
 
+/** What lives when: the values, and for each step of a run those that its ops read and write. */
+export interface Lifetimes {
+  readonly values: readonly Value[];
+  readonly inputs: Program["inputs"];
+  readonly outputs: Program["outputs"];
+  readonly steps: readonly (readonly { readonly reads: readonly Value[]; readonly writes: readonly Value[] }[])[];
+}
+
+/** A Program whose ops run one after the other. */
+export function inOrder(program: Program): Lifetimes {
+  return { ...program, steps: program.ops.map((op) => [operands(op)]) };
+}
+
 /**
  * Gives every value an offset. Values whose lifetimes do not overlap share memory; inputs live from the start,
- * outputs to the end, so that both can be read after the run. First fit over the free gaps, in order of the ops.
+ * outputs to the end, so that both can be read after the run. First fit over the free gaps, in order of the steps.
  */
-export function planArena(program: Program, limits: ArenaLimits): ArenaPlan {
-  const end = program.ops.length;
+export function planArena(program: Lifetimes, limits: ArenaLimits): ArenaPlan {
+  const end = program.steps.length;
   const birth = new Array<number>(program.values.length).fill(end);
   const death = new Array<number>(program.values.length).fill(-1);
-  for (const [step, op] of program.ops.entries()) {
-    const { reads, writes } = operands(op);
-    for (const { id } of writes) {
-      birth[id] = Math.min(birth[id]!, step);
-      death[id] = Math.max(death[id]!, step);
+  for (const [step, ops] of program.steps.entries()) {
+    for (const { reads, writes } of ops) {
+      for (const { id } of writes) {
+        birth[id] = Math.min(birth[id]!, step);
+        death[id] = Math.max(death[id]!, step);
+      }
+      for (const { id } of reads) death[id] = step;
     }
-    for (const { id } of reads) death[id] = step;
   }
   for (const { id } of program.inputs.values()) birth[id] = -1;
   for (const { id } of program.outputs.values()) death[id] = end;

@@ -14,9 +14,10 @@ export interface Backend {
   /**
    * Reads a weight once and keeps it in the backend's own layout.
    * @param uses how Programs will read it: the layout may depend on it
+   * @param numerics of the Programs that will read it, likewise; default exact. One loaded for fast numerics may not serve exact ones.
    * @throws UnsupportedOpError for a dtype that Caps does not list
    */
-  loadWeight(source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<WeightHandle>;
+  loadWeight(source: WeightSource, uses: ReadonlySet<WeightUse>, numerics?: Numerics): Promise<WeightHandle>;
   /** Reserves `pages` pages; page ids are 0..pages-1. Contents are undefined until written. */
   allocCache(layout: CacheLayout, pages: number): CacheHandle;
   /**
@@ -72,6 +73,8 @@ export interface WeightHandle {
   readonly name: string;
   /** Bytes it occupies in the backend. */
   readonly bytes: number;
+  /** Bytes of a file that it reads where they lie: the system's memory, given back when there is need. Default 0. */
+  readonly mappedBytes?: number;
   close(): void;
 }
 

@@ -1,18 +1,22 @@
 import type { ArenaLimits, ArenaPlan } from "./arena.ts";
-import type { CacheFieldName, CacheLayout, Op, Program, Value } from "./program.ts";
+import type { Numerics } from "./backend.ts";
+import type { CacheFieldName, CacheLayout, Program, Value } from "./program.ts";
 import { OP_KINDS, rowWidth } from "./program.ts";
+import type { NativeOp, Schedule } from "./stages.ts";
+import { STAGE_KINDS } from "./stages.ts";
 
 /** Raised whenever the words below change; kernels/cpu/plan_reader.cpp has the same number. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Offsets into the arena count in cache lines, so that they fit a word. */
 const OFFSET_UNIT = 64;
 
-/** Stands for a weight that an op does not have. */
-const NO_WEIGHT = 0xffffffff;
+/** Stands for a weight or value that an op does not have. */
+const NONE = 0xffffffff;
 
 export interface NativeLimits extends ArenaLimits {
   readonly maxSeqs: number;
+  readonly numerics: Numerics;
 }
 
 /**
@@ -23,28 +27,32 @@ export interface NativeLimits extends ArenaLimits {
  */
 export function encodePlan(
   program: Program,
+  { values, stages }: Schedule,
   arena: ArenaPlan,
   limits: NativeLimits,
   weights: readonly string[],
   layout: CacheLayout,
 ): Uint32Array {
   const words = new Words();
-  words.put(VERSION, limits.maxRows, limits.maxSeqs, limits.maxLogitRows, arena.bytes / OFFSET_UNIT);
-  words.put(program.values.length);
-  for (const value of program.values) {
+  words.put(VERSION, limits.numerics === "fast" ? 1 : 0, limits.maxRows, limits.maxSeqs, limits.maxLogitRows);
+  words.put(arena.bytes / OFFSET_UNIT, values.length);
+  for (const value of values) {
     const flags = (value.shape[0] === "logitRows" ? 1 : 0) | (value.dtype === "i32" ? 2 : 0);
     words.put(arena.offsets[value.id]! / OFFSET_UNIT, rowWidth(value), lastWidth(value), flags);
   }
   const weightNumbers = new Map(weights.map((name, number) => [name, number]));
   const operands: Operands = {
-    weight: (name) => (name === null ? NO_WEIGHT : weightNumbers.get(name)!),
+    weight: (name) => (name === null ? NONE : weightNumbers.get(name)!),
     field: (layer, name) => fieldNumber(layout, layer, name),
     heads: (name) => program.weights.get(name)!.source.shape[0]!,
   };
-  words.put(program.ops.length);
-  for (const op of program.ops) {
-    words.put(OP_KINDS.indexOf(op.kind));
-    putOp(op, words, operands);
+  words.put(stages.length);
+  for (const { kind, ops } of stages) {
+    words.put(STAGE_KINDS.indexOf(kind), ops.length);
+    for (const op of ops) {
+      words.put(op.kind === "quantize" ? OP_KINDS.length : OP_KINDS.indexOf(op.kind));
+      putOp(op, words, operands);
+    }
   }
   return words.finish();
 }
@@ -56,7 +64,7 @@ interface Operands {
   heads(name: string): number;
 }
 
-function putOp(op: Op, words: Words, { weight, field, heads }: Operands): Words {
+function putOp(op: NativeOp, words: Words, { weight, field, heads }: Operands): Words {
   switch (op.kind) {
     case "embed":
       return words.put(weight(op.table), op.out.id);
@@ -65,7 +73,7 @@ function putOp(op: Op, words: Words, { weight, field, heads }: Operands): Words 
     case "layerNorm":
       return words.put(op.x.id, weight(op.weight), weight(op.bias)).number(op.eps).put(op.out.id);
     case "linear":
-      return words.put(op.x.id, weight(op.weight), weight(op.bias), op.out.id);
+      return words.put(op.x.id, op.quantized?.id ?? NONE, weight(op.weight), weight(op.bias), op.out.id);
     case "rope":
       words.put(op.x.id).number(op.magnitude).put(op.frequencies.length);
       for (const frequency of op.frequencies) words.number(frequency);
@@ -96,9 +104,10 @@ function putOp(op: Op, words: Words, { weight, field, heads }: Operands): Words 
       return words.number(scale).put(op.scores.id, op.ids.id, op.weights.id);
     }
     case "expertsFfn":
-      words.put(op.x.id, op.ids.id, op.weights.id, weight(op.gate), weight(op.up), weight(op.down));
-      return words.put(heads(op.gate), op.out.id);
+      words.put(op.x.id, op.quantized?.id ?? NONE, op.ids.id, op.weights.id);
+      return words.put(weight(op.gate), weight(op.up), weight(op.down), heads(op.gate), op.out.id);
     case "gatherRows":
+    case "quantize":
       return words.put(op.x.id, op.out.id);
   }
 }

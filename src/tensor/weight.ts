@@ -19,7 +19,10 @@ export interface WeightSource {
 export interface WeightSegment {
   /** Number of rows (of the last dimension's length) in this segment. */
   readonly rows: number;
+  /** For error messages. */
   readonly file: string;
+  /** Of `file` in the file system, where its bytes may be used in place. */
+  readonly path?: string | undefined;
   /** Byte offset in `file`. */
   readonly offset: number;
   readonly byteLength: number;

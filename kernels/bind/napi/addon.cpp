@@ -2,6 +2,7 @@
 // Long work happens on a thread of libuv's pool and, from there, on the threads of the backend's own pool.
 #include <napi.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -150,22 +151,26 @@ class PoolHandle : public Handle<PoolHandle, Machine> {
   }
 };
 
-/** new Weight(dtype, rows, cols, scaleBlock): memory for a weight; scaleBlock > 0 adds a scale for so many columns. */
+/** new Weight(pool, dtype, rows, cols, scaleBlock): a weight without memory yet; scaleBlock > 0 adds a scale for so many columns. */
 class WeightHandle : public Handle<WeightHandle, dts::Weight> {
  public:
   static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c02, 0x8e0b6a7c3d2f1902};
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Weight",
-                       {InstanceAccessor<&WeightHandle::bytes>("bytes"), InstanceMethod<&WeightHandle::write>("write"),
-                        InstanceMethod<&WeightHandle::write_scales>("writeScales"),
-                        InstanceMethod<&WeightHandle::close>("close")});
+    return DefineClass(
+        env, "Weight",
+        {InstanceAccessor<&WeightHandle::bytes>("bytes"), InstanceAccessor<&WeightHandle::mapped_bytes>("mappedBytes"),
+         InstanceAccessor<&WeightHandle::keeps_rows>("keepsRows"), InstanceMethod<&WeightHandle::allocate>("allocate"),
+         InstanceMethod<&WeightHandle::map>("map"), InstanceMethod<&WeightHandle::write>("write"),
+         InstanceMethod<&WeightHandle::write_scales>("writeScales"), InstanceMethod<&WeightHandle::pack>("pack"),
+         InstanceMethod<&WeightHandle::close>("close")});
   }
 
   explicit WeightHandle(const Napi::CallbackInfo& info) : Handle(info) {
-    const size_t dtype = dts::find_dtype(info[0].As<Napi::String>().Utf8Value().c_str());
+    machine_ = PoolHandle::from(info[0]);
+    const size_t dtype = dts::find_dtype(info[1].As<Napi::String>().Utf8Value().c_str());
     if (dtype == dts::kDTypeCount) throw Napi::RangeError::New(info.Env(), "unknown element type");
-    const size_t rows = size_at(info, 1), cols = size_at(info, 2), block = size_at(info, 3);
+    const size_t rows = size_at(info, 2), cols = size_at(info, 3), block = size_at(info, 4);
     held_ = std::make_shared<dts::Weight>(static_cast<dts::DType>(dtype), rows, cols);
     if (block == 0) return;
     held_->scale_block = block;
@@ -174,10 +179,55 @@ class WeightHandle : public Handle<WeightHandle, dts::Weight> {
   }
 
  private:
-  void close(const Napi::CallbackInfo&) { held_.reset(); }
+  void close(const Napi::CallbackInfo&) {
+    held_.reset();
+    machine_.reset();
+  }
 
   Napi::Value bytes(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(get(info.Env())->bytes()));
+  }
+  Napi::Value mapped_bytes(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(get(info.Env())->mapped_bytes()));
+  }
+  Napi::Value keeps_rows(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), !get(info.Env())->runs.empty());
+  }
+
+  void allocate(const Napi::CallbackInfo& info) { get(info.Env())->allocate(); }
+
+  /** (file, starts: number[]): boolean; the rows are runs of equal length that start at these bytes of the file */
+  Napi::Value map(const Napi::CallbackInfo& info) {
+    dts::Weight& weight = *get(info.Env());
+    const std::string file = info[0].As<Napi::String>().Utf8Value();
+    const auto list = info[1].As<Napi::Array>();
+    const size_t count = list.Length();
+    if (count == 0 || weight.rows == 0 || weight.rows % count != 0) throw Napi::RangeError::New(info.Env(), "runs of unequal length");
+    std::vector<uint64_t> starts;
+    for (uint32_t i = 0; i < count; ++i) starts.push_back(static_cast<uint64_t>(list.Get(i).As<Napi::Number>().Int64Value()));
+    const uint64_t first = *std::min_element(starts.begin(), starts.end());
+    const size_t run_rows = weight.rows / count;
+    const size_t length = static_cast<size_t>(*std::max_element(starts.begin(), starts.end()) - first) + run_rows * weight.row_bytes;
+    dts::Mapping mapping = dts::Mapping::open(file.c_str(), first, length);
+    if (!mapping.data()) return Napi::Boolean::New(info.Env(), false);
+    weight.runs.clear();
+    for (const uint64_t start : starts) weight.runs.push_back(mapping.data() + (start - first));
+    weight.run_rows = run_rows;
+    weight.mapping = std::move(mapping);
+    return Napi::Boolean::New(info.Env(), true);
+  }
+
+  /** (groups, keepRows): Promise<boolean> */
+  Napi::Value pack(const Napi::CallbackInfo& info) {
+    const auto weight = get(info.Env());
+    const auto machine = machine_;
+    const size_t groups = size_at(info, 0);
+    const bool keep_rows = info[1].As<Napi::Boolean>().Value();
+    const auto packed = std::make_shared<bool>(false);
+    return Task<std::function<void()>, std::function<Napi::Value(Napi::Env)>>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [=] { *packed = dts::pack_weight(*weight, *machine->kernels->products, groups, keep_rows, *machine->pool); },
+        [packed](Napi::Env env) { return Napi::Boolean::New(env, *packed); });
   }
 
   /** (offset, bytes: Uint8Array): Promise<void> */
@@ -206,6 +256,8 @@ class WeightHandle : public Handle<WeightHandle, dts::Weight> {
     }
     copy(weight->scales.data() + offset, source.Data(), length * sizeof(float));
   }
+
+  std::shared_ptr<Machine> machine_;
 };
 
 /** new Cache(pageSize, pages, widths: number[]) */

@@ -405,7 +405,11 @@ constexpr DecodeFn kDecoders[kDTypeCount] = {
 
 /** Rows [row, row + count) of a weight as f32. */
 inline void decode_rows(const Weight& w, size_t row, size_t count, float* out) {
-  kDecoders[static_cast<size_t>(w.dtype)](w.data.data() + row * w.row_bytes, count * w.cols, out);
+  for (size_t done = 0; done < count;) {
+    const size_t next = std::min(count - done, w.rows_in_run(row + done));
+    kDecoders[static_cast<size_t>(w.dtype)](w.row(row + done), next * w.cols, out + done * w.cols);
+    done += next;
+  }
   if (w.scale_block == 0) return;
   for (size_t r = 0; r < count; ++r, out += w.cols) {
     const float* scales = w.scales.data() + (row + r) * w.scale_cols;
@@ -419,7 +423,7 @@ inline void decode_rows(const Weight& w, size_t row, size_t count, float* out) {
 
 /** The same rows where they lie, if they are f32 already; else decoded to scratch. */
 inline const float* f32_rows(const Weight& w, size_t row, size_t count, float* scratch) {
-  if (w.dtype == DType::F32) return reinterpret_cast<const float*>(w.data.data()) + row * w.cols;
+  if (w.dtype == DType::F32 && w.rows_in_run(row) >= count) return reinterpret_cast<const float*>(w.row(row));
   decode_rows(w, row, count, scratch);
   return scratch;
 }

@@ -32,35 +32,33 @@ inline void exclude_groups(const RouteExpertsOp& op, double* choice, size_t expe
   }
 }
 
-inline void route_experts(const RouteExpertsOp& op, const Step& step, Worker& worker) {
+inline void route_experts(const RouteExpertsOp& op, const Step&, size_t t) {
   const size_t experts = op.logits.width;
-  worker.share(op.logits.rows(step.batch), [&](size_t t) {
-    const float* logits = op.logits.data + t * experts;
-    double scores[kMaxExperts], choice[kMaxExperts];
-    bool chosen[kMaxExperts];
-    if (op.sigmoid) {
-      for (size_t e = 0; e < experts; ++e) scores[e] = 1 / (1 + std::exp(-static_cast<double>(logits[e])));
-    } else {
-      double max = logits[0], sum = 0;
-      for (size_t e = 1; e < experts; ++e) max = std::max(max, static_cast<double>(logits[e]));
-      for (size_t e = 0; e < experts; ++e) sum += scores[e] = std::exp(logits[e] - max);
-      for (size_t e = 0; e < experts; ++e) scores[e] /= sum;
-    }
-    for (size_t e = 0; e < experts; ++e) {
-      op.scores.data[t * experts + e] = static_cast<float>(scores[e]);
-      choice[e] = scores[e] + (op.bias ? floats(*op.bias)[e] : 0.0f);
-    }
-    if (op.groups) exclude_groups(op, choice, experts);
-    choose_largest(choice, experts, op.top_k, chosen);
-    double sum = op.normalize ? 1e-20 : 1;
-    for (size_t e = 0; op.normalize && e < experts; ++e) sum += chosen[e] ? scores[e] : 0;
-    size_t slot = t * op.top_k;
-    for (size_t e = 0; e < experts; ++e) {
-      if (!chosen[e]) continue;
-      op.ids.ints()[slot] = static_cast<int32_t>(e);
-      op.weights.data[slot++] = static_cast<float>(scores[e] / sum * op.scale);
-    }
-  });
+  const float* logits = op.logits.data + t * experts;
+  double scores[kMaxExperts], choice[kMaxExperts];
+  bool chosen[kMaxExperts];
+  if (op.sigmoid) {
+    for (size_t e = 0; e < experts; ++e) scores[e] = 1 / (1 + std::exp(-static_cast<double>(logits[e])));
+  } else {
+    double max = logits[0], sum = 0;
+    for (size_t e = 1; e < experts; ++e) max = std::max(max, static_cast<double>(logits[e]));
+    for (size_t e = 0; e < experts; ++e) sum += scores[e] = std::exp(logits[e] - max);
+    for (size_t e = 0; e < experts; ++e) scores[e] /= sum;
+  }
+  for (size_t e = 0; e < experts; ++e) {
+    op.scores.data[t * experts + e] = static_cast<float>(scores[e]);
+    choice[e] = scores[e] + (op.bias ? floats(*op.bias)[e] : 0.0f);
+  }
+  if (op.groups) exclude_groups(op, choice, experts);
+  choose_largest(choice, experts, op.top_k, chosen);
+  double sum = op.normalize ? 1e-20 : 1;
+  for (size_t e = 0; op.normalize && e < experts; ++e) sum += chosen[e] ? scores[e] : 0;
+  size_t slot = t * op.top_k;
+  for (size_t e = 0; e < experts; ++e) {
+    if (!chosen[e]) continue;
+    op.ids.ints()[slot] = static_cast<int32_t>(e);
+    op.weights.data[slot++] = static_cast<float>(scores[e] / sum * op.scale);
+  }
 }
 
 /**
@@ -77,6 +75,97 @@ inline void group_by_expert(const int32_t* ids, size_t count, size_t experts, ui
   starts[0] = 0;
 }
 
+/** The rows of each expert: slots (row * top_k + k) order[starts[e]..starts[e + 1]] for expert e. */
+struct Groups {
+  const uint32_t* starts;
+  const uint32_t* order;
+  size_t slots_per_row;
+};
+
+/** inner[slot][from + i] = silu(gate[e] x)[from + i] * (up[e] x)[from + i] for i < width, all slots of expert e. */
+inline void gate_up_band(const ExpertsFfnOp& op, const Groups& groups, size_t e, size_t from, size_t width, float* inner,
+                         float* scratch) {
+  const size_t hidden = op.gate->cols, inter = op.down->cols;
+  float* up_tile = scratch + tile_floats(*op.gate);
+  float* products = up_tile + tile_floats(*op.up);  // [2][kTile rows of x][kTile]
+  for (size_t r = from; r < from + width; r += kTile) {
+    const size_t tile = std::min(kTile, from + width - r);
+    const float* gates[kTile];
+    const float* ups[kTile];
+    point_to_rows(f32_rows(*op.gate, e * inter + r, tile, scratch), hidden, tile, gates);
+    point_to_rows(f32_rows(*op.up, e * inter + r, tile, up_tile), hidden, tile, ups);
+    for (size_t i = groups.starts[e]; i < groups.starts[e + 1]; i += kTile) {
+      const size_t chunk = std::min<size_t>(kTile, groups.starts[e + 1] - i);
+      const float* xs[kTile];
+      for (size_t c = 0; c < chunk; ++c) xs[c] = op.x.data + groups.order[i + c] / groups.slots_per_row * hidden;
+      dots(gates, tile, xs, chunk, hidden, products, kTile);
+      dots(ups, tile, xs, chunk, hidden, products + kTile * kTile, kTile);
+      for (size_t c = 0; c < chunk; ++c) {
+        swiglu_row(products + c * kTile, products + (kTile + c) * kTile, tile, inner + groups.order[i + c] * inter + r);
+      }
+    }
+  }
+}
+
+/** The same on packed weights; `rounded` takes the results as int8 where it is not null, else `inner` as floats. */
+inline void packed_gate_up_band(const ExpertsFfnOp& op, const Step& step, const Groups& groups, size_t e, size_t from, size_t width,
+                                float* inner, qgemm::QBlock* rounded, float* scratch) {
+  const size_t inter = op.down->cols;
+  for (size_t i = groups.starts[e]; i < groups.starts[e + 1]; i += kExpertRows) {
+    const size_t chunk = std::min<size_t>(kExpertRows, groups.starts[e + 1] - i);
+    uint32_t rows[kExpertRows];
+    for (size_t c = 0; c < chunk; ++c) rows[c] = groups.order[i + c] / static_cast<uint32_t>(groups.slots_per_row);
+    step.products->gate_up_silu(op.gate->packed.matrix(e), op.up->packed.matrix(e), from, from + width, {op.quantized, rows, chunk},
+                           scratch, kBand);
+    for (size_t c = 0; c < chunk; ++c) {
+      const size_t slot = groups.order[i + c];
+      if (rounded) {
+        constexpr size_t kColumns = qgemm::kColumnsPerBlock;
+        step.products->quantize_rows(scratch + c * kBand, kBand, 1, width, rounded + slot * (inter / kColumns) + from / kColumns);
+      } else {
+        std::memcpy(inner + slot * inter + from, scratch + c * kBand, width * sizeof(float));
+      }
+    }
+  }
+}
+
+/** out[t][from + i] = Σ over the slots of row t, in order, of weight * (down[e] inner)[from + i] for i < width <= kBand. */
+inline void down_band(const ExpertsFfnOp& op, const Step& step, const Groups& groups, size_t from, size_t width, const float* inner,
+                      const qgemm::QBlock* rounded, float* scratch) {
+  const size_t hidden = op.gate->cols, inter = op.down->cols;
+  float* products = scratch + tile_floats(*op.down);
+  const auto add_products = [&](size_t first, size_t count, size_t at, size_t columns, size_t stride) {
+    for (size_t c = 0; c < count; ++c) {
+      const size_t slot = groups.order[first + c];
+      add_scaled(products + c * stride, op.weights.data[slot], columns,
+                 op.out.data + slot / groups.slots_per_row * hidden + at);
+    }
+  };
+  for (size_t e = 0; e < op.experts; ++e) {
+    const size_t first = groups.starts[e], last = groups.starts[e + 1];
+    if (rounded) {
+      for (size_t i = first; i < last; i += kExpertRows) {
+        const size_t chunk = std::min(kExpertRows, last - i);
+        step.products->gemm(op.down->packed.matrix(e), from, from + width, {rounded, groups.order + i, chunk}, products, kBand);
+        add_products(i, chunk, from, width, kBand);
+      }
+      continue;
+    }
+    for (size_t r = from; r < from + width && first < last; r += kTile) {
+      const size_t tile = std::min(kTile, from + width - r);
+      const float* downs[kTile];
+      point_to_rows(f32_rows(*op.down, e * hidden + r, tile, scratch), inter, tile, downs);
+      for (size_t i = first; i < last; i += kTile) {
+        const size_t chunk = std::min(kTile, last - i);
+        const float* xs[kTile];
+        for (size_t c = 0; c < chunk; ++c) xs[c] = inner + groups.order[i + c] * inter;
+        dots(downs, tile, xs, chunk, inter, products, kTile);
+        add_products(i, chunk, r, tile, kTile);
+      }
+    }
+  }
+}
+
 /**
  * out[t] = Σ_k weights[t][k] * down[e] (silu(gate[e] x[t]) * up[e] x[t]), e = ids[t][k]. Experts take their rows together.
  * In the second half a thread owns some columns of out and goes through the experts in ascending order, which is that of
@@ -87,51 +176,29 @@ inline void experts_ffn(const ExpertsFfnOp& op, const Step& step, Worker& worker
   const size_t rows = op.x.rows(step.batch), count = rows * slots;
   uint32_t* starts = step.scratch.ints.data();
   uint32_t* order = starts + op.experts + 1;
+  const Groups groups{starts, order, slots};
+  const bool packed_down = step.fast && op.down->packed.table;
   float* inner = step.scratch.floats.data();  // [count, inter], by slot
-  float* gate_tile = worker.scratch;
-  float* up_tile = gate_tile + tile_floats(*op.gate);
-  float* down_tile = up_tile + tile_floats(*op.up);
-  float* products = down_tile + tile_floats(*op.down);  // [2][kTile rows of x][kTile]
+  auto* rounded = packed_down ? reinterpret_cast<qgemm::QBlock*>(inner + ExpertsScratch(op, step.max_rows * slots).quantized) : nullptr;
   worker.share(1, [&](size_t) { group_by_expert(op.ids.ints(), count, op.experts, starts, order); });
 
-  const size_t inter_tiles = (inter + kTile - 1) / kTile;
-  worker.share(op.experts * inter_tiles, [&](size_t item) {
-    const size_t e = item / inter_tiles, from = item % inter_tiles * kTile, width = std::min(kTile, inter - from);
+  const size_t inter_bands = (inter + kBand - 1) / kBand;
+  worker.share(op.experts * inter_bands, [&](size_t item) {
+    const size_t e = item / inter_bands, from = item % inter_bands * kBand, width = std::min(kBand, inter - from);
     if (starts[e] == starts[e + 1]) return;
-    const float* gates[kTile];
-    const float* ups[kTile];
-    point_to_rows(f32_rows(*op.gate, e * inter + from, width, gate_tile), hidden, width, gates);
-    point_to_rows(f32_rows(*op.up, e * inter + from, width, up_tile), hidden, width, ups);
-    for (size_t i = starts[e]; i < starts[e + 1]; i += kTile) {
-      const size_t chunk = std::min<size_t>(kTile, starts[e + 1] - i);
-      const float* xs[kTile];
-      for (size_t c = 0; c < chunk; ++c) xs[c] = op.x.data + order[i + c] / slots * hidden;
-      dots(gates, width, xs, chunk, hidden, products, kTile);
-      dots(ups, width, xs, chunk, hidden, products + kTile * kTile, kTile);
-      for (size_t c = 0; c < chunk; ++c) {
-        swiglu_row(products + c * kTile, products + (kTile + c) * kTile, width, inner + order[i + c] * inter + from);
-      }
-    }
+    if (op.quantized) packed_gate_up_band(op, step, groups, e, from, width, inner, rounded, worker.scratch);
+    else gate_up_band(op, groups, e, from, width, inner, worker.scratch);
   });
+  if (packed_down && !op.quantized) {
+    worker.share(count, [&](size_t slot) {
+      step.products->quantize_rows(inner + slot * inter, inter, 1, inter, rounded + slot * (inter / qgemm::kColumnsPerBlock));
+    });
+  }
 
-  worker.share((hidden + kTile - 1) / kTile, [&](size_t tile) {
-    const size_t from = tile * kTile, width = std::min(kTile, hidden - from);
+  worker.share((hidden + kBand - 1) / kBand, [&](size_t band) {
+    const size_t from = band * kBand, width = std::min(kBand, hidden - from);
     for (size_t t = 0; t < rows; ++t) std::fill_n(op.out.data + t * hidden + from, width, 0.0f);
-    for (size_t e = 0; e < op.experts; ++e) {
-      if (starts[e] == starts[e + 1]) continue;
-      const float* downs[kTile];
-      point_to_rows(f32_rows(*op.down, e * hidden + from, width, down_tile), inter, width, downs);
-      for (size_t i = starts[e]; i < starts[e + 1]; i += kTile) {
-        const size_t chunk = std::min<size_t>(kTile, starts[e + 1] - i);
-        const float* xs[kTile];
-        for (size_t c = 0; c < chunk; ++c) xs[c] = inner + order[i + c] * inter;
-        dots(downs, width, xs, chunk, inter, products, kTile);
-        for (size_t c = 0; c < chunk; ++c) {
-          const size_t slot = order[i + c];
-          add_scaled(products + c * kTile, op.weights.data[slot], width, op.out.data + slot / slots * hidden + from);
-        }
-      }
-    }
+    down_band(op, step, groups, from, width, inner, rounded, worker.scratch);
   });
 }
 

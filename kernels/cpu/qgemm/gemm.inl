@@ -169,7 +169,7 @@ inline void gemm(const Matrix& w, size_t row0, size_t row1, const Activations& x
   for_panels(row0, row1, w.cols, x, [&](size_t row, size_t count, size_t first, const QBlock* const* rows, size_t n) {
     float sums[kRowsPerPass * kLanes];
     weights.panel(row, rows, n, sums);
-    store_sums(sums, n, count, out + first * ldo + row, ldo);
+    store_sums(sums, n, count, out + first * ldo + row - row0, ldo);
   });
 }
 
@@ -200,7 +200,7 @@ inline void gate_up_silu(const Matrix& gate, const Matrix& up, size_t row0, size
     gates.panel(row, rows, n, g);
     ups.panel(row, rows, n, u);
     for (size_t i = 0; i < n * kLanes; i += kLanes) (silu(F32::load(g + i)) * F32::load(u + i)).store(g + i);
-    store_sums(g, n, count, out + first * ldo + row, ldo);
+    store_sums(g, n, count, out + first * ldo + row - row0, ldo);
   });
 }
 

@@ -77,10 +77,10 @@ struct Table {
   // same bits on every table.
   void (*quantize_rows)(const float* x, size_t ldx, size_t rows, size_t cols, QBlock* out);
 
-  // out[i * ldo + r] for i < x.n and row0 <= r < row1, with the conditions on row0 and row1 of pack.
+  // out[i * ldo + r - row0] for i < x.n and row0 <= r < row1, with the conditions on row0 and row1 of pack.
   void (*gemm)(const Matrix& w, size_t row0, size_t row1, const Activations& x, float* out, size_t ldo);
 
-  // out[i * ldo + r] = silu(gate product) · (up product), both matrices of the same shape. silu(g) = g / (1 + e^-g) with a
+  // out[i * ldo + r - row0] = silu(gate product) · (up product), both matrices of the same shape. silu(g) = g / (1 + e^-g) with a
   // relative error below 4 · 2^-24 for g >= -80 and an absolute one below 1e-33 beneath.
   void (*gate_up_silu)(const Matrix& gate, const Matrix& up, size_t row0, size_t row1, const Activations& x, float* out,
                        size_t ldo);

@@ -10,6 +10,7 @@ DTS_REGION_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")
 DTS_REGION_END
 
 namespace dts {
-const KernelTable kAvx512Table = avx512::make_table("avx512", kCpuAvx512);
+const KernelTable kAvx512Table = avx512::make_table("avx512", kCpuAvx512, qgemm::avx2_table);
+const KernelTable kAvx512VnniTable = avx512::make_table("avx512vnni", kCpuAvx512 | kCpuAvx512Vnni, qgemm::avx512vnni_table);
 }
 #endif

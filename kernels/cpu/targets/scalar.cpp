@@ -5,5 +5,5 @@
 #include "target.inl"
 
 namespace dts {
-const KernelTable kScalarTable = scalar::make_table("scalar", 0);
+const KernelTable kScalarTable = scalar::make_table("scalar", 0, qgemm::scalar_table);
 }

@@ -10,9 +10,9 @@
 
 namespace dts::DTS_TARGET {
 
-constexpr KernelTable make_table(const char* name, uint32_t needs) {
-  return {name,  needs,  rope_angles, embed,       rms_norm,      layer_norm,    linear,         rope,          split,       concat,
-          add,   swiglu, cache_write, mla_attention, gqa_attention, indexer_select, route_experts, experts_ffn, gather_rows,
+constexpr KernelTable make_table(const char* name, uint32_t needs, const qgemm::Table& products) {
+  return {name,   needs,         &products,   rope_angles, embed,       rms_norm,      layer_norm,    rope,           split,      concat, add,
+          swiglu, cache_write,   route_experts, gather_rows, quantize,  linear_band,   mla_attention, gqa_attention, indexer_select, experts_ffn,
           multiply_adds, read_floats};
 }
 

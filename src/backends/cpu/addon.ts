@@ -7,7 +7,13 @@ import type { Native, NativeCache, NativeExecutor, NativeWeight } from "../kerne
 /** What kernels/bind/napi/addon.cpp exports. Closing twice does no harm; using a closed object throws. */
 export interface Addon {
   readonly Pool: new (threads: number, target: string | null) => AddonPool;
-  readonly Weight: new (dtype: string, rows: number, cols: number, scaleBlock: number) => NativeWeight;
+  readonly Weight: new (
+    pool: AddonPool,
+    dtype: string,
+    rows: number,
+    cols: number,
+    scaleBlock: number,
+  ) => AddonWeight;
   readonly Cache: new (pageSize: number, pages: number, widths: readonly number[]) => NativeCache;
   readonly Executor: new (
     pool: AddonPool,
@@ -18,6 +24,13 @@ export interface Addon {
   /** The targets of this build, the best first, and whether this CPU runs them. */
   targets(): { readonly name: string; readonly runs: boolean }[];
   dtypes(): { readonly name: string; readonly blockElements: number; readonly blockBytes: number }[];
+}
+
+/** Has no memory until it is allocated or mapped. */
+export interface AddonWeight extends NativeWeight {
+  allocate(): void;
+  /** @returns whether the system can map files */
+  map(file: string, starts: readonly number[]): boolean;
 }
 
 export interface AddonPool {
@@ -33,7 +46,15 @@ export function openAddon(addon: Addon, threads: number, target: string | null):
   return {
     target: pool.target,
     threads,
-    createWeight: async (...shape) => new addon.Weight(...shape),
+    async createWeight(...shape) {
+      const weight = new addon.Weight(pool, ...shape);
+      weight.allocate();
+      return weight;
+    },
+    mapWeight(dtype, rows, cols, file, starts) {
+      const weight = new addon.Weight(pool, dtype, rows, cols, 0);
+      return weight.map(file, starts) ? weight : null;
+    },
     createCache: (...shape) => new addon.Cache(...shape),
     createExecutor: async (...parts) => new addon.Executor(pool, ...parts),
     measure: () => pool.measure(),

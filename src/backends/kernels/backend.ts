@@ -1,17 +1,29 @@
 import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
-import type { Backend, CacheHandle, Caps, CompileOptions, Executable, MachineSpeed, WeightHandle } from "../../tensor/backend.ts";
+import type {
+  Backend,
+  CacheHandle,
+  Caps,
+  CompileOptions,
+  Executable,
+  MachineSpeed,
+  Numerics,
+  WeightHandle,
+} from "../../tensor/backend.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { CacheLayout, Program, WeightUse } from "../../tensor/program.ts";
 import { OP_KINDS } from "../../tensor/program.ts";
 import type { WeightSource } from "../../tensor/weight.ts";
 import { KernelCache } from "./cache.ts";
-import { KernelExecutable, type RunQueue } from "./executable.ts";
+import { KernelExecutable } from "./executable.ts";
 import type { Native } from "./native.ts";
+import type { RunQueue } from "./run-queue.ts";
 import { KernelWeight } from "./weight.ts";
 
 /** Rows after which a longer prompt gains little more from reading a weight once for all of them. */
 const PREFERRED_ROWS = 512;
+
+const NUMERICS: ReadonlySet<Numerics> = new Set(["exact", "fast"]);
 
 /** A backend whose ops are the C++ of kernels/, whatever they were compiled to. */
 export class KernelBackend implements Backend {
@@ -38,17 +50,21 @@ export class KernelBackend implements Backend {
       ops: new Set(OP_KINDS),
       weightDTypes: new Set(Object.keys(DTYPES) as DType[]),
       cacheDTypes: new Set(["f32"]),
-      numerics: new Set(["exact"]),
+      numerics: NUMERICS,
       preferredRows: PREFERRED_ROWS,
     };
   }
 
-  async loadWeight(source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<WeightHandle> {
+  async loadWeight(
+    source: WeightSource,
+    uses: ReadonlySet<WeightUse>,
+    numerics: Numerics = "exact",
+  ): Promise<WeightHandle> {
     this.#use();
     if (!Object.hasOwn(DTYPES, source.dtype)) {
       throw new UnsupportedOpError(this.#name, `weights of type ${source.dtype} (${source.name})`);
     }
-    const weight = this.#own(await KernelWeight.load(this.#name, this.#native, source, uses));
+    const weight = this.#own(await KernelWeight.load(this.#name, this.#native, source, uses, numerics, this.#queue));
     if (this.#closed) weight.close();
     this.#use();
     return weight;
@@ -64,7 +80,7 @@ export class KernelBackend implements Backend {
 
   async compile(program: Program, options: CompileOptions): Promise<Executable> {
     this.#use();
-    if (options.numerics !== "exact") throw new UnsupportedOpError(this.#name, `${options.numerics} numerics`);
+    if (!NUMERICS.has(options.numerics)) throw new UnsupportedOpError(this.#name, `${options.numerics} numerics`);
     for (const op of program.ops) {
       if (!OP_KINDS.includes(op.kind)) throw new UnsupportedOpError(this.#name, `op ${op.kind}`);
     }

@@ -1,18 +1,15 @@
-import { BackendUnavailableError } from "../../errors.ts";
+import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
 import { planArena } from "../../tensor/arena.ts";
 import type { Batch, CompileOptions, DeviceBuffer, Executable, Outputs } from "../../tensor/backend.ts";
 import { BatchError, checkBatch } from "../../tensor/batch.ts";
 import { encodePlan } from "../../tensor/native-plan.ts";
 import type { Dim, Program, Value } from "../../tensor/program.ts";
 import { rowWidth } from "../../tensor/program.ts";
+import { nativeOperands, planStages } from "../../tensor/stages.ts";
 import { KernelCache } from "./cache.ts";
 import type { Native, NativeExecutor } from "./native.ts";
+import { type RunQueue, takeTurn } from "./run-queue.ts";
 import { KernelWeight } from "./weight.ts";
-
-/** The run in progress; the next one of the same backend starts when it has ended. */
-export interface RunQueue {
-  tail: Promise<unknown>;
-}
 
 /** A Program compiled by the executor of kernels/: a run is one call, whose work is done on the backend's threads. */
 export class KernelExecutable implements Executable {
@@ -36,14 +33,21 @@ export class KernelExecutable implements Executable {
     const names = [...program.weights.keys()];
     const weights = names.map((name) => {
       const weight = options.weights.get(name);
-      if (weight instanceof KernelWeight) return weight;
-      throw new BackendUnavailableError(backend, `weight ${name} was not loaded by this backend`);
+      if (!(weight instanceof KernelWeight)) {
+        throw new BackendUnavailableError(backend, `weight ${name} was not loaded by this backend`);
+      }
+      if (options.numerics === "fast" || weight.keepsRows) return weight;
+      throw new UnsupportedOpError(backend, `exact numerics with a weight (${name}) that was loaded for fast numerics`);
     });
     const { cache } = options;
     if (!(cache instanceof KernelCache)) {
       throw new BackendUnavailableError(backend, "the cache was not allocated by this backend");
     }
-    const plan = encodePlan(program, planArena(program, options), options, names, cache.layout);
+    const fast = options.numerics === "fast";
+    const schedule = planStages(program, (name) => fast && weights[names.indexOf(name)]!.packed);
+    const steps = schedule.stages.map(({ ops }) => ops.map(nativeOperands));
+    const arena = planArena({ ...program, values: schedule.values, steps }, options);
+    const plan = encodePlan(program, schedule, arena, options, names, cache.layout);
     const handles = weights.map((weight) => weight.native);
     const executor = await native.createExecutor(plan, handles, cache.native);
     return new KernelExecutable(backend, executor, program, options, queue, weights, cache);
@@ -76,10 +80,7 @@ export class KernelExecutable implements Executable {
     } catch (error) {
       return Promise.reject(error);
     }
-    // The very promise that the queue has a handler on: a run that nobody waits for may be ended by close() without noise.
-    const turn = this.#queue.tail.then(() => this.#run(batch, inputs));
-    this.#queue.tail = turn.catch(() => undefined);
-    return turn;
+    return takeTurn(this.#queue, () => this.#run(batch, inputs));
   }
 
   close(): void {

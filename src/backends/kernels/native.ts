@@ -11,6 +11,12 @@ export interface Native {
   readonly threads: number;
   /** @param scaleBlock columns that share a scale, 0 for none */
   createWeight(dtype: string, rows: number, cols: number, scaleBlock: number): Promise<NativeWeight>;
+  /**
+   * A weight whose rows stay in the file: nothing is read before it is needed.
+   * @param starts byte offset of each run of rows in the file; the runs are equally long
+   * @returns null where files cannot be mapped
+   */
+  mapWeight(dtype: string, rows: number, cols: number, file: string, starts: readonly number[]): NativeWeight | null;
   createCache(pageSize: number, pages: number, widths: readonly number[]): NativeCache;
   createExecutor(plan: Uint32Array, weights: readonly NativeWeight[], cache: NativeCache): Promise<NativeExecutor>;
   /** What the machine reaches with these threads; no step may run meanwhile. */
@@ -20,11 +26,22 @@ export interface Native {
 }
 
 export interface NativeWeight {
+  /** Of the process' own memory. */
   readonly bytes: number;
+  /** Of a file that is mapped. */
+  readonly mappedBytes: number;
+  /** Whether the stored blocks are there, not only the packed form. */
+  readonly keepsRows: boolean;
   /** `bytes` must not change meanwhile. */
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** @param offset in scales */
   writeScales(offset: number, scales: Float32Array): Promise<void>;
+  /**
+   * Lays the rows, as `groups` matrices of equal size, the way that products of fast numerics read them, on all threads.
+   * @param keepRows whether the stored blocks in the process' own memory stay as well
+   * @returns false, with nothing changed, for a type or size that has no such form
+   */
+  pack(groups: number, keepRows: boolean): Promise<boolean>;
   close(): void;
 }
 

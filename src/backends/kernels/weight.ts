@@ -1,43 +1,94 @@
 import { BackendUnavailableError, FormatError } from "../../errors.ts";
-import type { WeightHandle } from "../../tensor/backend.ts";
+import type { Numerics, WeightHandle } from "../../tensor/backend.ts";
 import { readWeight } from "../../tensor/decode/read-weight.ts";
 import { rowBytes } from "../../tensor/dtype.ts";
 import type { WeightUse } from "../../tensor/program.ts";
 import type { BlockScales, WeightSegment, WeightSource } from "../../tensor/weight.ts";
 import type { Native, NativeWeight } from "./native.ts";
+import { type RunQueue, takeTurn } from "./run-queue.ts";
 
 /** A weight in the memory of kernels/, in its stored type; short vectors are decoded to f32. */
 export class KernelWeight implements WeightHandle {
   readonly name: string;
   readonly bytes: number;
+  readonly mappedBytes: number;
+  /** Whether products of fast numerics find it in their own layout. */
+  readonly packed: boolean;
+  /** Whether the stored blocks are there too. */
+  readonly keepsRows: boolean;
   readonly #backend: string;
   #native: NativeWeight | null;
 
-  private constructor(backend: string, name: string, native: NativeWeight) {
+  private constructor(backend: string, name: string, native: NativeWeight, packed: boolean) {
     this.#backend = backend;
     this.name = name;
     this.bytes = native.bytes;
+    this.mappedBytes = native.mappedBytes;
+    this.packed = packed;
+    this.keepsRows = native.keepsRows;
     this.#native = native;
   }
 
-  /** @throws FormatError, RangeError for segments that are not the weight's rows */
+  /**
+   * @param queue packing takes its turn among the runs
+   * @throws FormatError, RangeError for segments that are not the weight's rows
+   */
   static async load(
     backend: string,
     native: Native,
     source: WeightSource,
     uses: ReadonlySet<WeightUse>,
+    numerics: Numerics,
+    queue: RunQueue,
   ): Promise<KernelWeight> {
+    const weight = await loadRows(native, source, uses);
+    try {
+      const factor = uses.has("linear") || uses.has("expert");
+      const packed = numerics === "fast" && factor && (await pack(weight, source, uses, queue));
+      return new KernelWeight(backend, source.name, weight, packed);
+    } catch (error) {
+      weight.close();
+      throw error;
+    }
+  }
+
+  get native(): NativeWeight {
+    if (!this.#native) throw new BackendUnavailableError(this.#backend, `weight ${this.name} is closed`);
+    return this.#native;
+  }
+
+  close(): void {
+    this.#native?.close();
+    this.#native = null;
+  }
+}
+
+/** A matrix of its own for each expert or head, so that a product may take one alone. */
+function pack(
+  weight: NativeWeight,
+  { shape }: WeightSource,
+  uses: ReadonlySet<WeightUse>,
+  queue: RunQueue,
+): Promise<boolean> {
+  const groups = shape.length > 2 ? shape[0]! : 1;
+  const keepRows = uses.has("gather") || (groups > 1 && uses.has("linear"));
+  return takeTurn(queue, () => weight.pack(groups, keepRows));
+}
+
+async function loadRows(native: Native, source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<NativeWeight> {
     const cols = source.shape.at(-1) ?? 1;
     const rows = source.shape.slice(0, -1).reduce((product, length) => product * length, 1);
     if (uses.has("vector")) {
       const values = await readWeight(source);
       const weight = await native.createWeight("F32", rows, cols, 0);
       await weight.write(0, new Uint8Array(values.buffer));
-      return new KernelWeight(backend, source.name, weight);
+      return weight;
     }
     const bytes = rowBytes(source.dtype, cols);
     const given = source.segments.reduce((sum, segment) => sum + segment.rows, 0);
     if (given !== rows) throw new RangeError(`${source.name}: the segments have ${given} rows, the shape ${rows}`);
+    const mapped = mapRows(native, source, rows, cols);
+    if (mapped) return mapped;
     const block = source.segments[0]?.scales?.blockCols ?? 0;
     const weight = await native.createWeight(source.dtype, rows, cols, block);
     try {
@@ -63,18 +114,21 @@ export class KernelWeight implements WeightHandle {
       weight.close();
       throw error;
     }
-    return new KernelWeight(backend, source.name, weight);
-  }
+    return weight;
+}
 
-  get native(): NativeWeight {
-    if (!this.#native) throw new BackendUnavailableError(this.#backend, `weight ${this.name} is closed`);
-    return this.#native;
-  }
-
-  close(): void {
-    this.#native?.close();
-    this.#native = null;
-  }
+/** A weight whose rows lie in one file in runs of one length, as they are; null where they do not. */
+function mapRows(native: Native, { dtype, segments }: WeightSource, rows: number, cols: number): NativeWeight | null {
+  const [first] = segments;
+  const alike = segments.every(
+    (segment) =>
+      segment.path === first!.path && segment.rows === first!.rows && !segment.scales,
+  );
+  if (!first?.path || !alike) return null;
+  const starts = segments.map(({ offset }) => offset);
+  // Floats are read where they lie, which wants whole words.
+  if (dtype === "F32" && starts.some((start) => start % 4 !== 0)) return null;
+  return native.mapWeight(dtype, rows, cols, first.path, starts);
 }
 
 async function readRows(name: string, segment: WeightSegment, want: number): Promise<Uint8Array> {

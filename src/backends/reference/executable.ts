@@ -1,6 +1,6 @@
 import { BackendUnavailableError } from "../../errors.ts";
 import type { ArenaPlan } from "../../tensor/arena.ts";
-import { planArena } from "../../tensor/arena.ts";
+import { inOrder, planArena } from "../../tensor/arena.ts";
 import type { Batch, CompileOptions, DeviceBuffer, Executable, Outputs } from "../../tensor/backend.ts";
 import { BatchError, checkBatch } from "../../tensor/batch.ts";
 import type { Dim, Op, Program, Value } from "../../tensor/program.ts";
@@ -40,7 +40,7 @@ export class ReferenceExecutable implements Executable {
     this.#queue = queue;
     this.#owner = owner;
     owner.add(this);
-    this.#plan = planArena(program, options);
+    this.#plan = planArena(inOrder(program), options);
     this.#arena = new ArrayBuffer(this.#plan.bytes);
     this.scratchBytes = this.#plan.bytes;
     const tables = program.ops.flatMap((op) =>

@@ -3,7 +3,7 @@ import { cacheLayout, PAGE_SIZE } from "../../model/cache-layout.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { recordMtp, recordNetwork } from "../../model/network.ts";
 import { type OpenedModel, openBackend, openModel } from "../../node.ts";
-import { planArena } from "../../tensor/arena.ts";
+import { inOrder, planArena } from "../../tensor/arena.ts";
 import type { Program, ProgramWeight } from "../../tensor/program.ts";
 import { formatBytes } from "../bytes.ts";
 import { defineCommand } from "../command.ts";
@@ -98,7 +98,7 @@ async function referenceMemory(network: Program) {
   backend.close();
   return {
     weights: 4 * elementsOf(network.weights.values()),
-    scratch: planArena(network, { maxRows, maxLogitRows: 1 }).bytes,
+    scratch: planArena(inOrder(network), { maxRows, maxLogitRows: 1 }).bytes,
   };
 }
 
