@@ -11,6 +11,7 @@
         "kernels/cpu/encode/target_avx2.cpp",
         "kernels/cpu/executor.cpp",
         "kernels/bind/napi/mapping.cpp",
+        "kernels/cpu/machine_speed.cpp",
         "kernels/cpu/plan_reader.cpp",
         "kernels/cpu/pool.cpp",
         "kernels/cpu/weight.cpp",

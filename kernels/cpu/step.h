@@ -158,6 +158,9 @@ struct KernelTable {
   TeamKernel<GqaAttentionOp> gqa_attention;
   TeamKernel<IndexerSelectOp> indexer_select;
   TeamKernel<ExpertsFfnOp> experts_ffn;
+  // No ops: what a core can reach (ops/peaks.inl).
+  double (*multiply_adds)(size_t rounds, float* values);
+  float (*read_floats)(const float* values, size_t n);
 };
 
 /** What ops ask for when a plan is read: floats for each thread, floats and ints for all together. */

@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { bench } from "./commands/bench.ts";
 import { chat } from "./commands/chat.ts";
 import { detokenize } from "./commands/detokenize.ts";
 import { generate } from "./commands/generate.ts";
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   logits,
   perplexity,
   quantize,
+  bench,
 ];
 
 /** Runs where no command is named. */

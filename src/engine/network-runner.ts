@@ -36,6 +36,8 @@ export class NetworkRunner {
   readonly program: Program;
   readonly numerics: Numerics;
   readonly maxRows: number;
+  /** Pages of the cache. */
+  readonly pages: number;
   readonly weightBytes: number;
   readonly cacheBytes: number;
   readonly scratchBytes: number;
@@ -55,6 +57,7 @@ export class NetworkRunner {
     this.program = program;
     this.numerics = numerics;
     this.maxRows = maxRows;
+    this.pages = cache.pages;
     this.weightBytes = weights.reduce((sum, weight) => sum + weight.bytes, 0);
     this.cacheBytes = cache.bytes;
     this.scratchBytes = network.scratchBytes + (mtp?.scratchBytes ?? 0);

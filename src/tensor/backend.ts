@@ -25,6 +25,8 @@ export interface Backend {
    * @throws UnsupportedOpError for an op or numerics that Caps does not list
    */
   compile(program: Program, options: CompileOptions): Promise<Executable>;
+  /** What the hardware reaches at best, measured now; steps wait meanwhile. Absent where a backend cannot tell. */
+  measure?(): Promise<MachineSpeed>;
   close(): void;
 }
 
@@ -39,6 +41,16 @@ export interface Caps {
   readonly numerics: ReadonlySet<Numerics>;
   /** Rows of a prompt that are best read in one step. */
   readonly preferredRows: number;
+}
+
+/** The scale that speeds are read against, all per second. */
+export interface MachineSpeed {
+  /** Bytes read from memory. */
+  readonly read: number;
+  /** Bytes copied, each counted once. */
+  readonly copy: number;
+  /** f32 operations; a multiply-add is two. */
+  readonly flops: number;
 }
 
 /** exact: f32 activations and cache, meets every golden. fast: quantised activations, held to KL and argmax agreement. */

@@ -10,6 +10,7 @@
 #include "../../cpu/dispatch.h"
 #include "../../cpu/encode/encode.h"
 #include "../../cpu/executor.h"
+#include "../../cpu/machine_speed.h"
 #include "../../cpu/weight.h"
 
 namespace {
@@ -113,6 +114,7 @@ class PoolHandle : public Handle<PoolHandle, Machine> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Pool",
                        {InstanceAccessor<&PoolHandle::target>("target"), InstanceMethod<&PoolHandle::encode>("encode"),
+                        InstanceMethod<&PoolHandle::measure>("measure"),
                         InstanceMethod<&PoolHandle::stop>("close")});
   }
 
@@ -166,6 +168,22 @@ class PoolHandle : public Handle<PoolHandle, Machine> {
     return Task<std::function<void()>, std::function<Napi::Value(Napi::Env)>>::start(
         env, kept, [pool, job, bad] { *bad = dts::encode_rows(job, *pool); },
         [bad](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, static_cast<double>(*bad)); });
+  }
+
+  /** What the machine reaches with these threads: Promise<{ read, copy, flops }>, all a second. No step may run meanwhile. */
+  Napi::Value measure(const Napi::CallbackInfo& info) {
+    const auto machine = get(info.Env());
+    const auto speed = std::make_shared<dts::MachineSpeed>();
+    return Task<std::function<void()>, std::function<Napi::Value(Napi::Env)>>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [machine, speed] { *speed = dts::measure_machine(*machine->kernels, *machine->pool); },
+        [speed](Napi::Env env) {
+          const Napi::Object result = Napi::Object::New(env);
+          result.Set("read", speed->read);
+          result.Set("copy", speed->copy);
+          result.Set("flops", speed->flops);
+          return result;
+        });
   }
 
   /** A step under way ends soon; the threads go with the last executor. */

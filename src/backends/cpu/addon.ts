@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { BackendUnavailableError } from "../../errors.ts";
+import type { MachineSpeed } from "../../tensor/backend.ts";
 import type { Native, NativeCache, NativeExecutor, NativeWeight } from "../kernels/native.ts";
 
 /** What kernels/bind/napi/addon.cpp exports. Closing twice does no harm; using a closed object throws. */
@@ -43,6 +44,7 @@ export interface AddonPool {
     importance: Float32Array | null,
     rowsPerImportance: number,
   ): Promise<number>;
+  measure(): Promise<MachineSpeed>;
   /** A step under way ends soon. */
   close(): void;
 }
@@ -64,6 +66,7 @@ export function openAddon(addon: Addon, threads: number, target: string | null):
     },
     createCache: (...shape) => new addon.Cache(...shape),
     createExecutor: async (...parts) => new addon.Executor(pool, ...parts),
+    measure: () => pool.measure(),
     close: () => pool.close(),
   };
 }

@@ -5,6 +5,7 @@ import type {
   Caps,
   CompileOptions,
   Executable,
+  MachineSpeed,
   Numerics,
   WeightHandle,
 } from "../../tensor/backend.ts";
@@ -30,12 +31,15 @@ export class KernelBackend implements Backend {
   readonly #native: Native;
   readonly #open = new Set<{ close(): void }>();
   readonly #queue: RunQueue = { tail: Promise.resolve() };
+  /** Absent where the kernels cannot tell. */
+  readonly measure?: () => Promise<MachineSpeed>;
   #closed = false;
 
   /** @param native owned from here on */
   constructor(name: string, native: Native) {
     this.#name = name;
     this.#native = native;
+    if (native.measure) this.measure = () => this.#exclusive(async () => native.measure!());
   }
 
   describe(): Caps {
@@ -89,6 +93,14 @@ export class KernelBackend implements Backend {
     this.#native.close();
     for (const handle of this.#open) handle.close();
     this.#open.clear();
+  }
+
+  /** Work in the order of the runs. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    this.#use();
+    const turn = this.#queue.tail.then(work);
+    this.#queue.tail = turn.catch(() => undefined);
+    return turn;
   }
 
   #use(): void {

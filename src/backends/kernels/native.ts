@@ -1,3 +1,5 @@
+import type { MachineSpeed } from "../../tensor/backend.ts";
+
 /**
  * What kernels/ gives JavaScript, as machine code or as WebAssembly, with the threads that compute. Closing twice does no
  * harm; using a closed object throws or rejects. Memory may lie where only another thread reaches it, so that errors of a
@@ -18,6 +20,8 @@ export interface Native {
   /** @param dtypes of the fields, as DType names them */
   createCache(pageSize: number, pages: number, widths: readonly number[], dtypes: readonly string[]): NativeCache;
   createExecutor(plan: Uint32Array, weights: readonly NativeWeight[], cache: NativeCache): Promise<NativeExecutor>;
+  /** What the machine reaches with these threads; no step may run meanwhile. */
+  measure?(): Promise<MachineSpeed>;
   /** A step under way ends soon. */
   close(): void;
 }
