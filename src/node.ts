@@ -16,7 +16,7 @@ import type { CacheDType } from "./tensor/program.ts";
 import { TemplateWorker } from "./tokenizer/template-worker.ts";
 import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
 
-export { type CpuOptions, openCpu } from "./backends/cpu/backend.ts";
+export { type CpuOptions, cpuTargets, openCpu } from "./backends/cpu/backend.ts";
 export { openReference } from "./backends/reference/backend.ts";
 export { Engine } from "./engine/engine.ts";
 export type * from "./engine/generation.ts";

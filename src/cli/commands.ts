@@ -2,6 +2,7 @@ import type { Command } from "./command.ts";
 import { bench } from "./commands/bench.ts";
 import { chat } from "./commands/chat.ts";
 import { detokenize } from "./commands/detokenize.ts";
+import { doctor } from "./commands/doctor.ts";
 import { generate } from "./commands/generate.ts";
 import { inspect } from "./commands/inspect.ts";
 import { logits } from "./commands/logits.ts";
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   perplexity,
   quantize,
   bench,
+  doctor,
 ];
 
 /** Runs where no command is named. */

@@ -42,6 +42,11 @@ export function nativeProblem(): BackendUnavailableError | null {
   }
 }
 
+/** Instruction sets of the build, the best first, and whether this CPU runs them. @throws BackendUnavailableError */
+export function cpuTargets(): readonly { readonly name: string; readonly runs: boolean }[] {
+  return loadAddon().targets();
+}
+
 function checkTarget(addon: Addon, target: string): void {
   const targets = addon.targets();
   const found = targets.find(({ name }) => name === target);
