@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { openGgufPath } from "../src/formats/open-path.ts";
 import { decodeBlocks } from "../src/tensor/decode/decode.ts";
-import { encodeBf16, encodeF16, encodeQ4_0, encodeQ8_0 } from "../src/tensor/decode/encode.ts";
+import { encodeBf16, encodeF16, encodeQ8_0 } from "../src/tensor/decode/encode.ts";
 import { fixture, NO_SHARED } from "./shared-fixtures.ts";
 
-const ENCODERS = { F16: encodeF16, BF16: encodeBf16, Q4_0: encodeQ4_0, Q8_0: encodeQ8_0 };
+const ENCODERS = { F16: encodeF16, BF16: encodeBf16, Q8_0: encodeQ8_0 };
 
 describe("encoding the F32 file gives the bytes of llama.cpp's file", () => {
   for (const [dtype, encode] of Object.entries(ENCODERS)) {

@@ -1,7 +1,7 @@
 import type { GgufValue } from "../formats/gguf-values.ts";
 import type { TensorContent } from "../formats/tensor-content.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { encodeBf16, encodeF16, encodeF32, encodeQ4_0, encodeQ8_0 } from "../tensor/decode/encode.ts";
+import { encodeBf16, encodeF16, encodeF32, encodeQ8_0 } from "../tensor/decode/encode.ts";
 import { rowBytes } from "../tensor/dtype.ts";
 import { GGUF_TOKEN_TYPES } from "../tokenizer/tokenizer-gguf.ts";
 import { ggufHyperparameters } from "./hf-to-gguf.ts";
@@ -11,7 +11,6 @@ export const SYNTHETIC_TYPES = {
   F32: { encode: encodeF32, fileType: 0 },
   F16: { encode: encodeF16, fileType: 1 },
   BF16: { encode: encodeBf16, fileType: 32 },
-  Q4_0: { encode: encodeQ4_0, fileType: 2 },
   Q8_0: { encode: encodeQ8_0, fileType: 7 },
 } as const;
 

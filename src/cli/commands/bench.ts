@@ -42,7 +42,7 @@ export const bench = defineCommand({
     type: {
       type: "text",
       default: "Q8_0",
-      help: "weights of the random model: F32, F16, BF16, Q4_0, Q8_0; deepts quantize makes others of it",
+      help: "weights of the random model: F32, F16, BF16, Q8_0; deepts quantize makes others of it",
     },
     ...computeArgs,
     prompt: { type: "integer", value: "TOKENS", default: 512, min: 0, help: "prompt to read; 0 for none" },

@@ -55,34 +55,3 @@ export function encodeQ8_0(values: Float32Array): Uint8Array {
 
 /** 127 times the largest f16. */
 const MAX_Q8_0 = 127 * 65504;
-
-/**
- * f32 to Q4_0, the same bytes as ggml's reference quantiser: for each 32 values d is the value of largest magnitude
- * over -8, and q = x / d + 8, rounded and at most 15; the first 16 values are the low halves of the bytes.
- * @throws RangeError when the values are not whole blocks of 32, or one is not finite or too large for the f16 scale
- */
-export function encodeQ4_0(values: Float32Array): Uint8Array {
-  const out = new Uint8Array(rowBytes("Q4_0", values.length));
-  const scale = new Float32Array(1);
-  const scaleBits = new Uint32Array(scale.buffer);
-  for (let from = 0, at = 0; from < values.length; from += 32, at += 18) {
-    let extreme = 0;
-    for (let i = from; i < from + 32; i++) {
-      if (!(Math.abs(values[i]!) <= MAX_Q4_0))
-        throw new RangeError(`Q4_0: value ${values[i]} at ${i} cannot be stored`);
-      if (Math.abs(values[i]!) > Math.abs(extreme)) extreme = values[i]!;
-    }
-    const d = Math.fround(extreme / -8);
-    const inverse = d === 0 ? 0 : Math.fround(1 / d);
-    scale[0] = d;
-    const bits = f32BitsToF16(scaleBits[0]!);
-    out[at] = bits & 255;
-    out[at + 1] = bits >> 8;
-    const level = (i: number) => Math.min(15, Math.floor(Math.fround(Math.fround(values[i]! * inverse) + 8.5)));
-    for (let i = 0; i < 16; i++) out[at + 2 + i] = level(from + i) | (level(from + i + 16) << 4);
-  }
-  return out;
-}
-
-/** 8 times the largest f16. */
-const MAX_Q4_0 = 8 * 65504;
