@@ -12,7 +12,7 @@ const strict = ["-DDTS_ROLLED", "-fsanitize=address,undefined", "-fno-sanitize-r
 
 async function pool() {
   const program = path.join(root, ".cache", "variants", "pool-test");
-  const sources = ["kernels/cpu/test/pool_test.cpp", "kernels/cpu/pool.cpp"];
+  const sources = ["kernels/cpu/test/pool_test.cpp", "kernels/cpu/pool.cpp", "kernels/bind/napi/host.cpp"];
   await compile(compiler, ["-std=c++20", "-O1", "-g", "-fsanitize=thread", "-pthread", ...sources, "-o", program]);
   return run([program]);
 }

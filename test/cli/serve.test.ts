@@ -55,7 +55,7 @@ describe("deepts serve", () => {
   });
 
   it.each([
-    ["an unknown backend", ["--backend", "nosuch"], 4, "backend nosuch: unknown; want auto, cpu, reference"],
+    ["an unknown backend", ["--backend", "nosuch"], 4, "backend nosuch: unknown; want auto, cpu, wasm, reference"],
     ["a backend whose file is not there", ["--backend", "./nosuch.mjs"], 4, "backend ./nosuch.mjs: cannot be imported"],
     ["a model that is not there", ["--model", "nosuch.gguf"], 3, "nosuch.gguf: byte 0: there is no such file"],
     ["a port that is none", ["--port", "65536"], 2, '--port: want an integer (0 to 65535), got "65536"'],

@@ -14,7 +14,8 @@ it("the pool does every item of every op once, in order, and ends when aborted",
   const folder = mkdtempSync(path.join(tmpdir(), "deepts-pool-"));
   try {
     const program = path.join(folder, "pool-test");
-    const sources = [path.join(kernels, "test", "pool_test.cpp"), path.join(kernels, "pool.cpp")];
+    const host = path.join(kernels, "..", "bind", "napi", "host.cpp");
+    const sources = [path.join(kernels, "test", "pool_test.cpp"), path.join(kernels, "pool.cpp"), host];
     const built = spawnSync(compiler, ["-std=c++20", "-O2", "-pthread", ...sources, "-o", program], {
       encoding: "utf8",
     });
