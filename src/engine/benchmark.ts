@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from "../model/cache-layout.ts";
-import type { Batch, Outputs } from "../tensor/backend.ts";
+import type { Outputs } from "../tensor/backend.ts";
 import { ROW_GENERATED, ROW_PROMPT } from "../tensor/backend.ts";
 import { pagesFor } from "./evaluate.ts";
 import type { NetworkRunner } from "./network-runner.ts";
@@ -32,6 +32,8 @@ export interface Speed extends Workload {
   readonly distinctExperts: number | null;
   /** Bytes of weights and cache that one generated token reads, on average; null for a prompt. */
   readonly activeBytes: number | null;
+  /** activeBytes times tokensPerSecond: what memory has to give; null for a prompt. */
+  readonly bytesPerSecond: number | null;
 }
 
 /** Rows whose logits are compared with exact numerics. */
@@ -42,9 +44,19 @@ export function positionsOf({ prompt, generate, depth }: Workload): number {
   return Math.max(depth + prompt, depth + generate, CHECK_ROWS);
 }
 
+/** Puts the first `depth` random tokens into the cache, as rows of a prompt. */
+export async function fillCache(
+  runner: NetworkRunner,
+  depth: number,
+  { vocabSize, seed, signal }: Pick<SpeedOptions, "vocabSize" | "seed" | "signal">,
+): Promise<void> {
+  await readRows(runner, uniformTokens(depth, vocabSize, seed), 0, { signal });
+}
+
 /**
- * How fast a runner goes through one phase. Tokens are uniform over the vocabulary and the same for every run. The cache
- * is filled to `depth` once, before any timing; each run then writes the same positions again.
+ * How fast a runner goes through one phase. Tokens are uniform over the vocabulary and the same for every run; each run
+ * writes the same positions again, so that what lies before them stays for the next measurement.
+ * @param runner with the cache filled to the workload's depth, see fillCache
  * @param workload exactly one of prompt and generate is above 0
  */
 export async function measureSpeed(runner: NetworkRunner, workload: Workload, options: SpeedOptions): Promise<Speed> {
@@ -52,7 +64,6 @@ export async function measureSpeed(runner: NetworkRunner, workload: Workload, op
   const { repeat, warmups, signal, onRun } = options;
   const count = prompt + generate;
   const tokens = uniformTokens(depth + count, options.vocabSize, options.seed);
-  await readRows(runner, tokens.subarray(0, depth), 0, { signal });
   const runs: number[] = [];
   let experts: Set<string> | null = null;
   for (let run = 0; run < warmups + repeat; run++) {
@@ -64,17 +75,22 @@ export async function measureSpeed(runner: NetworkRunner, workload: Workload, op
           }
         : undefined;
     const start = performance.now();
-    await readRows(runner, tokens.subarray(depth), depth, { signal, oneByOne: generate > 0, lastLogits: true, onStep });
+    // Sampling needs the logits of each generated row, and of a prompt those of the last.
+    const how = generate > 0 ? ({ oneByOne: true, logits: "all" } as const) : ({ logits: "last" } as const);
+    await readRows(runner, tokens.subarray(depth), depth, { ...how, signal, onStep });
     if (run >= warmups) runs.push(count / ((performance.now() - start) / 1000));
     onRun?.(run + 1, warmups + repeat);
   }
   const hit = experts === null ? null : (experts as Set<string>).size;
+  const speed = spread(runs);
+  const bytes = generate > 0 ? activeBytes(runner, depth + (generate + 1) / 2) : null;
   return {
     ...workload,
-    ...spread(runs),
+    ...speed,
     runs,
     distinctExperts: hit || null,
-    activeBytes: generate > 0 ? activeBytes(runner, depth + (generate + 1) / 2) : null,
+    activeBytes: bytes,
+    bytesPerSecond: bytes === null ? null : Math.round(bytes * speed.tokensPerSecond),
   };
 }
 
@@ -86,91 +102,56 @@ export function spread(runs: readonly number[]): { tokensPerSecond: number; min:
   return { tokensPerSecond: median, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
-/** Logits of the first CHECK_ROWS random tokens, [CHECK_ROWS, vocab]: to be compared between two runners. */
-export async function checkLogits(runner: NetworkRunner, vocabSize: number, seed: number): Promise<Float32Array> {
+/**
+ * Logits of the first CHECK_ROWS random tokens, [CHECK_ROWS, vocab]: to be compared between two runners.
+ * @param as a prompt in one step, or one by one as generated rows: ways that must agree
+ */
+export async function checkLogits(
+  runner: NetworkRunner,
+  vocabSize: number,
+  seed: number,
+  as: "prompt" | "generated",
+): Promise<Float32Array> {
   const tokens = uniformTokens(CHECK_ROWS, vocabSize, seed);
   const all = new Float32Array(CHECK_ROWS * vocabSize);
-  let row = 0;
+  let filled = 0;
   const onStep = async (outputs: Outputs) => {
-    all.set((await outputs.logits!.read()) as Float32Array, row++ * vocabSize);
+    const logits = (await outputs.logits!.read()) as Float32Array;
+    all.set(logits, filled);
+    filled += logits.length;
   };
-  await readRows(runner, tokens, 0, { oneByOne: true, lastLogits: true, onStep });
+  const how = as === "prompt" ? ({ logits: "all" } as const) : ({ logits: "all", oneByOne: true } as const);
+  await readRows(runner, tokens, 0, { ...how, onStep });
   return all;
-}
-
-/** How far logits are from exact ones. */
-export interface Agreement {
-  readonly rows: number;
-  /** Mean over the rows of KL(exact || got), in nats. */
-  readonly meanKl: number;
-  readonly maxKl: number;
-  /** Rows whose likeliest token is the same. */
-  readonly sameArgmax: number;
-}
-
-/** @param exact and @param got [rows, width] */
-export function agreement(exact: Float32Array, got: Float32Array, width: number): Agreement {
-  const rows = exact.length / width;
-  let [sum, most, same] = [0, 0, 0];
-  for (let row = 0; row < rows; row++) {
-    const p = logSoftmax(exact.subarray(row * width, (row + 1) * width));
-    const q = logSoftmax(got.subarray(row * width, (row + 1) * width));
-    let kl = 0;
-    for (let i = 0; i < width; i++) kl += Math.exp(p[i]!) * (p[i]! - q[i]!);
-    sum += kl;
-    most = Math.max(most, kl);
-    if (argmax(p) === argmax(q)) same++;
-  }
-  return { rows, meanKl: sum / rows, maxKl: most, sameArgmax: same };
-}
-
-function logSoftmax(logits: Float32Array): Float64Array {
-  let largest = -Infinity;
-  for (const x of logits) largest = Math.max(largest, x);
-  let sum = 0;
-  for (const x of logits) sum += Math.exp(x - largest);
-  const shift = largest + Math.log(sum);
-  return Float64Array.from(logits, (x) => x - shift);
-}
-
-function argmax(values: Float64Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
 }
 
 interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
-  /** A step a row, as generated ones are; else as many rows a step as the runner takes. */
+  /** A step a row, as generated ones are; else as many rows of a prompt a step as the runner takes. */
   readonly oneByOne?: boolean;
-  /** Compute the logits of the last row (of each row, one by one). */
-  readonly lastLogits?: boolean;
+  /** Rows whose logits are computed. Default none. */
+  readonly logits?: "all" | "last";
   readonly onStep?: ((outputs: Outputs) => Promise<void>) | undefined;
 }
 
 async function readRows(runner: NetworkRunner, tokens: Int32Array, from: number, options: ReadOptions): Promise<void> {
-  const { signal, oneByOne = false, lastLogits = false, onStep } = options;
+  const { signal, oneByOne = false, logits, onStep } = options;
   const chunk = oneByOne ? 1 : runner.maxRows;
   for (let start = 0; start < tokens.length; start += chunk) {
     signal?.throwIfAborted();
-    const part = tokens.subarray(start, start + chunk);
-    const last = start + part.length === tokens.length;
-    const logits = lastLogits && (oneByOne || last);
-    const outputs = await runner.run(rowsOf(part, from + start, oneByOne ? ROW_GENERATED : ROW_PROMPT, logits));
+    const rows = Math.min(chunk, tokens.length - start);
+    const last = start + rows === tokens.length;
+    const firstLogits = logits === "all" ? 0 : logits === "last" && last ? rows - 1 : rows;
+    const outputs = await runner.run({
+      tokens: tokens.subarray(start, start + rows),
+      positions: Int32Array.from({ length: rows }, (_, i) => from + start + i),
+      sequences: new Int32Array(rows),
+      kinds: new Uint8Array(rows).fill(oneByOne ? ROW_GENERATED : ROW_PROMPT),
+      blockTables: [Int32Array.from({ length: pagesFor(from + start + rows) }, (_, page) => page)],
+      logitRows: Int32Array.from({ length: rows - firstLogits }, (_, i) => firstLogits + i),
+    });
     await onStep?.(outputs);
   }
-}
-
-function rowsOf(tokens: Int32Array, start: number, kind: number, logits: boolean): Batch {
-  const rows = tokens.length;
-  return {
-    tokens,
-    positions: Int32Array.from({ length: rows }, (_, i) => start + i),
-    sequences: new Int32Array(rows),
-    kinds: new Uint8Array(rows).fill(kind),
-    blockTables: [Int32Array.from({ length: pagesFor(start + rows) }, (_, page) => page)],
-    logitRows: logits ? Int32Array.of(rows - 1) : new Int32Array(),
-  };
 }
 
 /** Adds `layer:expert` for all rows of a step. */

@@ -35,6 +35,8 @@ export interface Caps {
   readonly name: string;
   /** One line for people: what it runs on. */
   readonly device: string;
+  /** Threads that compute; absent where that means nothing. */
+  readonly threads?: number;
   readonly ops: ReadonlySet<OpKind>;
   readonly weightDTypes: ReadonlySet<DType>;
   readonly cacheDTypes: ReadonlySet<CacheDType>;

@@ -47,6 +47,7 @@ export class KernelBackend implements Backend {
     return {
       name: this.#name,
       device: `${target}, ${threads === 1 ? "one thread" : `${threads} threads`}`,
+      threads,
       ops: new Set(OP_KINDS),
       weightDTypes: new Set(Object.keys(DTYPES) as DType[]),
       cacheDTypes: new Set(CACHE_DTYPES),

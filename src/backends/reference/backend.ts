@@ -29,6 +29,7 @@ class ReferenceBackend implements Backend {
     return {
       name: "reference",
       device: "JavaScript, one thread",
+      threads: 1,
       ops: new Set(OP_KINDS),
       weightDTypes: new Set(Object.keys(DTYPES) as DType[]),
       cacheDTypes: new Set(CACHE_DTYPES),

@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
+import { type Agreement, agreement } from "../../engine/agreement.ts";
 import {
-  type Agreement,
-  agreement,
+  CHECK_ROWS,
   checkLogits,
+  fillCache,
   measureSpeed,
   positionsOf,
   type Speed,
@@ -11,9 +12,11 @@ import {
 import { pagesFor } from "../../engine/evaluate.ts";
 import { NetworkRunner, type RunnerOptions } from "../../engine/network-runner.ts";
 import { measureOps, type OpSpeed } from "../../engine/op-speed.ts";
+import { BackendUnavailableError } from "../../errors.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { embeddedModelPath, openBackend, openModel } from "../../node.ts";
 import type { Backend, MachineSpeed, Numerics } from "../../tensor/backend.ts";
+import { formatBytes } from "../bytes.ts";
 import { defineCommand, type Invocation } from "../command.ts";
 import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { loadShowing } from "../loading.ts";
@@ -31,7 +34,8 @@ export const bench = defineCommand({
   description:
     "Tokens are drawn uniformly from the vocabulary, the same for every run; nothing is sampled. The cache is filled to\n" +
     "--depth before any timing. Beside tokens a second stand the bytes of weights and cache that a generated token reads,\n" +
-    "and what the machine's memory gives, measured in the same run. Logits are compared with exact numerics.",
+    "and what the machine's memory gives, measured in the same run. Logits of generated rows are compared with those of a\n" +
+    "prompt in exact numerics.",
   args: {
     model: modelArg,
     synthetic: {
@@ -42,7 +46,7 @@ export const bench = defineCommand({
     type: {
       type: "text",
       default: "Q8_0",
-      help: "weights of the random model: F32, F16, BF16, Q8_0; deepts quantize makes others of it",
+      help: "weights of the random model, a type of deepts quantize",
     },
     ...computeArgs,
     prompt: { type: "integer", value: "TOKENS", default: 512, min: 0, help: "prompt to read; 0 for none" },
@@ -59,7 +63,10 @@ export const bench = defineCommand({
   },
   examples: [
     { command: "deepts bench --model m.gguf --depth 4096 --json", what: "reading and writing behind 4096 tokens" },
-    { command: "deepts bench --synthetic lite6 --type Q8_0 --output run.json", what: "a random model of 3.5B values" },
+    {
+      command: "deepts bench --synthetic lite6 --type Q4_K_M --output run.json",
+      what: "a random model of 3.5B values",
+    },
     { command: "deepts bench --ops", what: "GFLOP/s of a product beside what the cores can do" },
   ],
   exits: RUN_EXITS,
@@ -80,20 +87,11 @@ export const bench = defineCommand({
       onNote: (note) => void stderr.line(note),
     });
     try {
-      const head = { ...(await circumstances()), backend: describe(backend), threads: args.threads ?? null };
-      const machine = (await backend.measure?.()) ?? null;
+      const head = { ...(await circumstances()), backend: describe(backend) };
+      const machineSpeed = await measureMachine(backend, args.threads);
       const report = args.ops
-        ? {
-            ...head,
-            machineSpeed: machine,
-            ops: await measureOps(backend, args.repeat),
-            memory: process.memoryUsage.rss(),
-          }
-        : {
-            ...head,
-            machineSpeed: machine,
-            ...(await measureModel(path, backend, workloads, args, { stderr, signal })),
-          };
+        ? { ...head, machineSpeed, ops: await measureOps(backend, args.repeat), memory: process.memoryUsage.rss() }
+        : { ...head, machineSpeed, ...(await measureModel(path, backend, workloads, args, { stderr, signal })) };
       if (args.output) await save(args.output, report);
       await stdout.write(args.json ? `${JSON.stringify(report)}\n` : textOf(report));
     } finally {
@@ -104,9 +102,26 @@ export const bench = defineCommand({
 
 type Surroundings = Pick<Invocation<unknown>, "stderr" | "signal">;
 
-function describe(backend: Backend): { name: string; device: string } {
-  const { name, device } = backend.describe();
-  return { name, device };
+function describe(backend: Backend): { name: string; device: string; threads: number | null } {
+  const { name, device, threads = null } = backend.describe();
+  return { name, device, threads };
+}
+
+/** What the backend says of its hardware; of one that cannot tell, what the cpu backend says of the same machine. */
+async function measureMachine(backend: Backend, threads: number | undefined): Promise<MachineSpeed | null> {
+  if (backend.measure) return backend.measure();
+  let cpu: Backend;
+  try {
+    cpu = await openBackend("cpu", { threads });
+  } catch (error) {
+    if (error instanceof BackendUnavailableError) return null;
+    throw error;
+  }
+  try {
+    return (await cpu.measure?.()) ?? null;
+  } finally {
+    cpu.close();
+  }
 }
 
 async function measureModel(
@@ -121,40 +136,54 @@ async function measureModel(
 ) {
   const { stderr, signal } = surroundings;
   const { repeat, output, numerics, cacheType } = args;
+  const started = performance.now();
   const { checkpoint } = await openModel(path);
   try {
     const { vocabSize, maxPositionEmbeddings: limit } = checkpoint.config;
     const positions = Math.max(...workloads.map(positionsOf));
     if (positions > limit) throw new UsageError(`--depth: ${positions} positions, but this model has ${limit}`);
-    const started = performance.now();
     const runner = await loadRunner(checkpoint, backend, { numerics, cacheType }, positions, surroundings);
     const loadSeconds = (performance.now() - started) / 1000;
     const results: Speed[] = [];
     let got: Float32Array;
+    let exact: Float32Array | null = null;
     try {
+      const options = { vocabSize, seed: SEED, signal };
+      await fillCache(runner, workloads[0]!.depth, options);
       for (const workload of workloads) {
         const progress = new Progress(stderr, workload.prompt > 0 ? "reading" : "generating");
         const onRun = (done: number, total: number) => progress.update(done, total);
-        results.push(
-          await measureSpeed(runner, workload, { vocabSize, repeat, warmups: WARMUPS, seed: SEED, onRun, signal }),
-        );
+        results.push(await measureSpeed(runner, workload, { ...options, repeat, warmups: WARMUPS, onRun }));
         await progress.end();
       }
-      got = await checkLogits(runner, vocabSize, SEED);
+      got = await checkLogits(runner, vocabSize, SEED, "generated");
+      if (isExact(runner)) exact = await checkLogits(runner, vocabSize, SEED, "prompt");
     } finally {
       runner.close();
     }
+    exact ??= await exactLogits(checkpoint, backend, surroundings);
     return {
       model: output ? await modelFacts(path, checkpoint, signal) : { file: path },
       numerics: runner.numerics,
+      cacheType: cacheTypeOf(runner),
+      batch: runner.maxRows,
       warmups: WARMUPS,
       loadSeconds,
-      outputCheck: await check(checkpoint, backend, got, surroundings),
+      weightBytes: runner.weightBytes,
+      outputCheck: agreement(exact, got, vocabSize),
       results,
     };
   } finally {
     await checkpoint.close();
   }
+}
+
+function cacheTypeOf({ program }: NetworkRunner): string {
+  return program.cache.layers[0]![0]!.dtype;
+}
+
+function isExact(runner: NetworkRunner): boolean {
+  return runner.numerics === "exact" && cacheTypeOf(runner) === "f32";
 }
 
 function loadRunner(
@@ -164,21 +193,20 @@ function loadRunner(
   positions: number,
   surroundings: Surroundings,
 ): Promise<NetworkRunner> {
-  const options = { ...how, pages: pagesFor(positions), maxLogitRows: 1, taps: { routes: true } };
+  const options = { ...how, pages: pagesFor(positions), maxLogitRows: CHECK_ROWS, taps: { routes: true } };
   return loadShowing(surroundings, (watch) => NetworkRunner.load(checkpoint, backend, { ...options, ...watch }));
 }
 
-/** The same rows with exact numerics, from weights loaded anew. */
-async function check(
+/** From weights loaded anew, after the others are gone: fast numerics keep no form of them that exact ones could read. */
+async function exactLogits(
   checkpoint: Checkpoint,
   backend: Backend,
-  got: Float32Array,
   surroundings: Surroundings,
-): Promise<Agreement> {
+): Promise<Float32Array> {
   const { vocabSize } = checkpoint.config;
-  const runner = await loadRunner(checkpoint, backend, { numerics: "exact" }, got.length / vocabSize, surroundings);
+  const runner = await loadRunner(checkpoint, backend, { numerics: "exact" }, CHECK_ROWS, surroundings);
   try {
-    return agreement(await checkLogits(runner, vocabSize, SEED), got, vocabSize);
+    return await checkLogits(runner, vocabSize, SEED, "prompt");
   } finally {
     runner.close();
   }
@@ -198,14 +226,16 @@ interface Report {
   readonly outputCheck?: Agreement;
   readonly results?: readonly Speed[];
   readonly ops?: readonly OpSpeed[];
+  /** Resident bytes of the process. */
+  readonly memory?: number;
 }
 
-function textOf({ backend, machineSpeed, numerics, outputCheck, results = [], ops = [] }: Report): string {
+function textOf({ backend, machineSpeed, numerics, outputCheck, results = [], ops = [], memory }: Report): string {
   const lines = [`backend ${backend.name} (${backend.device})${numerics ? `, ${numerics} numerics` : ""}`];
   if (machineSpeed) lines.push(machineLine(machineSpeed));
-  for (const { prompt, generate, depth, tokensPerSecond, min, max, activeBytes, distinctExperts } of results) {
+  for (const { prompt, generate, depth, tokensPerSecond, min, max, bytesPerSecond, distinctExperts } of results) {
     const what = prompt > 0 ? `prompt ${prompt}` : `generate ${generate}`;
-    const bytes = activeBytes === null ? "" : `  ${giga(activeBytes * tokensPerSecond)} GB/s`;
+    const bytes = bytesPerSecond === null ? "" : `  ${giga(bytesPerSecond)} GB/s`;
     const experts = distinctExperts === null ? "" : `  ${distinctExperts} experts`;
     const range = `(${min.toFixed(2)} to ${max.toFixed(2)})`;
     lines.push(`${what} at ${depth}: ${tokensPerSecond.toFixed(2)} tokens/s ${range}${bytes}${experts}`);
@@ -216,6 +246,7 @@ function textOf({ backend, machineSpeed, numerics, outputCheck, results = [], op
     const speed = gflops === null ? "" : `  ${gflops.toFixed(1)} GFLOP/s${share}`;
     lines.push(`${name}: ${median.toFixed(3)} ms (${min.toFixed(3)} to ${max.toFixed(3)})${speed}`);
   }
+  if (memory !== undefined) lines.push(`memory: ${formatBytes(memory)} resident`);
   if (outputCheck) {
     const { rows, meanKl, sameArgmax } = outputCheck;
     lines.push(
