@@ -73,7 +73,7 @@ async function write(
     progress.update(written, total);
   });
   total = tensors.reduce((sum, tensor) => sum + contentBytes(tensor), 0);
-  const text = await textOf(SYNTHETIC_MODELS[name]!.vocabSize);
+  const text = await vocabularyText(SYNTHETIC_MODELS[name]!.vocabSize);
   const metadata = new Map([...syntheticMetadata(name, type), ...text]);
   try {
     await saveFile(out, ggufChunks(metadata, tensors));
@@ -82,16 +82,15 @@ async function write(
   }
 }
 
-/** DeepSeek-V3's vocabulary where it is installed and fits. */
-async function textOf(vocabSize: number): Promise<Map<string, GgufValue>> {
-  let folder: string;
+/** GGUF metadata of DeepSeek-V3's vocabulary where it is installed and fits, else of a placeholder. */
+export async function vocabularyText(vocabSize: number): Promise<Map<string, GgufValue>> {
+  let tokenizer: string;
   try {
-    const manifest = createRequire(import.meta.url).resolve(`${TOKENIZER_PACKAGE}/package.json`);
-    folder = path.join(path.dirname(manifest), "models");
+    tokenizer = createRequire(import.meta.url).resolve(`${TOKENIZER_PACKAGE}/models/tokenizer.json`);
   } catch {
     return placeholderText(vocabSize);
   }
-  const { spec, chatTemplate } = await loadTokenizer(folder);
+  const { spec, chatTemplate } = await loadTokenizer(path.dirname(tokenizer));
   if (spec.tokens.length > vocabSize) return placeholderText(vocabSize);
   return ggufText(spec, vocabSize, chatTemplate, { sampling: {}, maxTokens: null });
 }

@@ -7,6 +7,7 @@ import { NO_CPU } from "../../../test/cpu-targets.ts";
 import { agreement, divergences } from "../../engine/agreement.ts";
 import { spread } from "../../engine/benchmark.ts";
 import { openModel } from "../../node.ts";
+import { vocabularyText } from "../synthetic-model.ts";
 
 function folder(): string {
   const made = mkdtempSync(path.join(tmpdir(), "deepts-bench-"));
@@ -102,6 +103,14 @@ describe("deepts bench", () => {
     const { checkpoint } = await openModel(files[0]);
     expect(checkpoint.config).toMatchObject({ hiddenSize: 256, numHiddenLayers: 2, vocabSize: 512 });
     await checkpoint.close();
+  });
+
+  it("gives a random model DeepSeek-V3's vocabulary where it fits", async () => {
+    const tokens = async (size: number) => (await vocabularyText(size)).get("tokenizer.ggml.tokens")?.value as string[];
+    const full = await tokens(129280);
+    expect(full).toHaveLength(129280);
+    expect(full.slice(0, 3)).toEqual(["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"]);
+    expect((await tokens(512))[0]).toBe("[PAD0]");
   });
 
   it("makes a random model in the types that deepts quantize would choose", async (t) => {
