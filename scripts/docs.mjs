@@ -1,9 +1,10 @@
-// Writes the parts of the documents that are made from the program's own tables (src/cli/documents.ts), each between
-// `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
+// Writes the parts of the documents that are made from the program's own tables (src/cli/documents.ts) and from stored
+// measurements (bench/peers/report.mjs), each between `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
 //   node scripts/docs.mjs          writes them
 //   node scripts/docs.mjs --check  fails if one is not what the program says
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { benchmarkSections, storedRuns } from "../bench/peers/report.mjs";
 import { root, say } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
@@ -12,8 +13,9 @@ async function docs() {
   const code = await setup();
   if (code !== 0) return code;
   const { generatedSections } = await import(new URL("../dist/cli/documents.mjs", import.meta.url).href);
+  const all = { ...generatedSections(), "docs/BENCHMARKS.md": benchmarkSections(storedRuns()) };
   const stale = [];
-  for (const [file, sections] of Object.entries(generatedSections())) {
+  for (const [file, sections] of Object.entries(all)) {
     const before = readFileSync(path.join(root, file), "utf8");
     const after = Object.entries(sections).reduce((text, [name, made]) => replace(file, text, name, made), before);
     if (after === before) continue;

@@ -104,10 +104,13 @@ async function openRun(wanted) {
   const { threads } = backend.describe();
   backend.close();
   const about = await circumstances();
-  const flags = process.argv.slice(2).map((flag) => flag.replace(values.models, "MODELS"));
+  const chosen = [
+    ...(values.only ? ["--only", values.only] : []),
+    ...(values.threads ? ["--threads", values.threads] : []),
+  ];
   const record = {
     ...about,
-    command: ["npm run bench:peers --", ...flags].join(" "),
+    command: ["npm run bench:peers", ...(chosen.length > 0 ? ["--", ...chosen] : [])].join(" "),
     threads,
     machineSpeed: null,
     models: {},

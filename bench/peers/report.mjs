@@ -1,0 +1,143 @@
+// What docs/BENCHMARKS.md says, made of the stored runs of `npm run bench:peers`.
+import { readdirSync, readFileSync } from "node:fs";
+
+const results = new URL("../results/", import.meta.url);
+
+/** What the project promises against llama.cpp, part for part: at least so many times as fast. */
+const GOALS = {
+  q4: { title: "Q4_K_M", prompt: 2, generate: 1.2, bandwidth: 0.8 },
+  q8: { title: "Q8_0", prompt: 3.4, generate: 1.2 },
+  "q4-deep": { title: "Q4_K_M", prompt: 2, generate: 1.5 },
+  "q8-deep": { title: "Q8_0", prompt: 2, generate: 1.5 },
+};
+
+/** Stored runs of `npm run bench:peers`, the oldest first. */
+export function storedRuns() {
+  return readdirSync(results)
+    .filter((file) => file.endsWith(".json"))
+    .map((file) => ({ file, record: JSON.parse(readFileSync(new URL(file, results), "utf8")) }))
+    .filter(({ record }) => record.parts !== undefined)
+    .sort((a, b) => (a.record.date < b.record.date ? -1 : 1));
+}
+
+/**
+ * Markdown by name of the section. Each part comes from the newest run that measured it.
+ * @param {readonly { file: string, record: object }[]} runs the oldest first
+ */
+export function benchmarkSections(runs) {
+  const newest = new Map();
+  for (const { file, record } of runs) {
+    for (const [name, part] of Object.entries(record.parts)) newest.set(name, { file, record, part });
+  }
+  if (newest.size === 0) return { goals: "No run is stored yet.", engines: "No run is stored yet." };
+  return { goals: goals(newest), engines: engines(newest) };
+}
+
+function goals(newest) {
+  const rows = [...newest].flatMap(([name, found]) => {
+    const lines = name === "load" ? loadRows(found) : name === "kl" ? klRows(found) : speedRows(name, found);
+    return lines.map(([what, ours, theirs, result, goal, met]) => {
+      const verdict = met ? "met" : "**missed**";
+      return [what, ours, theirs, result, `${goal}: ${verdict}`, `[run](../bench/results/${found.file})`];
+    });
+  });
+  return table(["What", "DeepTS", "llama.cpp", "Result", "Goal", "From"], rows);
+}
+
+function speedRows(name, { part, record }) {
+  const goal = GOALS[name];
+  const ratio = part.ratios.find(({ engine }) => engine === "llama.cpp");
+  if (!goal || !ratio) return [];
+  const [ours] = part.entries;
+  const rows = ["prompt", "generate"].map((phase) => {
+    const against = ratio[phase];
+    const what = `${goal.title}, ${phase === "prompt" ? "prefill" : "decode"} ${part[phase]} at ${part.depth}`;
+    return [
+      what,
+      `${figure(ours[phase].median)} tokens/s`,
+      `${figure(against.median)} tokens/s (\`${against.how}\`)`,
+      `${against.ratio.toFixed(2)}x`,
+      `>= ${goal[phase].toFixed(1)}x`,
+      against.ratio >= goal[phase],
+    ];
+  });
+  if (goal.bandwidth) {
+    const share = (ours.generate.median * ours.facts.activeBytes) / record.machineSpeed.read;
+    const read = `${figure((ours.generate.median * ours.facts.activeBytes) / 1e9)} GB/s of weights and cache`;
+    const limit = `the memory gives ${figure(record.machineSpeed.read / 1e9)} GB/s`;
+    const met = share >= goal.bandwidth;
+    rows.push([`${goal.title}, decode`, read, limit, percent(share), `>= ${percent(goal.bandwidth)}`, met]);
+  }
+  return rows;
+}
+
+function loadRows({ part }) {
+  const [ours, theirs] = part.entries.map(({ seconds }) => seconds.median);
+  const what = `Start, load ${part.file}, one token, end`;
+  const ratio = ours / theirs;
+  return [[what, `${figure(ours)} s`, `${figure(theirs)} s`, `${ratio.toFixed(2)} of it`, "no longer", ratio <= 1]];
+}
+
+function klRows({ part }) {
+  return part.models.map(({ file, rows, deepts, llamaCpp, difference }) => [
+    `Mean KL from exact logits, ${file}, ${rows} rows`,
+    interval(deepts),
+    interval(llamaCpp),
+    `difference ${interval(difference)}`,
+    "no larger",
+    deepts.mean <= llamaCpp.mean,
+  ]);
+}
+
+function engines(newest) {
+  const sections = [...newest]
+    .filter(([, { part }]) => part.entries?.[0]?.prompt)
+    .map(([, { file, record, part }]) => {
+      const { cpu, cores, memoryGiB } = record.machine;
+      const commit = `${record.commit?.slice(0, 9)}${record.dirty ? " with changes" : ""}`;
+      const where = `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${record.runtime}; DeepTS at ${commit}`;
+      const rounds = `${part.threads} threads, ${part.rounds} rounds of ${part.runsPerRound} runs`;
+      const rows = part.entries.map((entry) => [
+        entry.engine,
+        settings(entry),
+        range(entry.prompt),
+        range(entry.generate),
+      ]);
+      const head = ["Engine", "How", `prefill ${part.prompt}, tokens/s`, `decode ${part.generate}, tokens/s`];
+      const title = `### ${part.file} behind ${part.depth} tokens`;
+      const versions = part.entries.flatMap(({ engine, facts }) => {
+        const version = facts.commit ?? facts.release;
+        return version ? [`${engine} ${version}`] : [];
+      });
+      const peers = [...new Set(versions)].join(", ");
+      const about = `${where}; ${peers}; ${rounds} ([run](../bench/results/${file})). Medians, least and most.`;
+      return `${title}\n\n${about}\n\n${table(head, rows)}`;
+    });
+  return sections.join("\n\n") || "No run of speeds is stored yet.";
+}
+
+function settings({ how, facts: { numerics, cacheType, backend } }) {
+  return numerics ? `${numerics} numerics, ${cacheType} cache, ${backend.device}` : `\`${how}\``;
+}
+
+function range({ median, min, max }) {
+  return `${figure(median)} (${figure(min)} to ${figure(max)})`;
+}
+
+function interval({ mean, low, high }) {
+  return `${figure(mean)} (${figure(low)} to ${figure(high)})`;
+}
+
+/** Three digits that count. */
+function figure(value) {
+  return Math.abs(value) >= 1000 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
+
+function percent(share) {
+  return `${Math.round(share * 100)} %`;
+}
+
+function table(head, rows) {
+  const lines = [head, head.map(() => "---"), ...rows];
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
