@@ -154,8 +154,8 @@ describe("docs/BENCHMARKS.md", () => {
 
   it("takes each part from the newest run that measured it, and names the file", () => {
     const runs = [
-      { file: "a.json", record: record("2026-01-01", { q4: q4(150, 30), q8: q4(500, 40) }) },
       { file: "b.json", record: record("2026-01-02", { q4: q4(250, 30) }) },
+      { file: "a.json", record: record("2026-01-01", { q4: q4(150, 30), q8: q4(500, 40) }) },
     ];
     const rows = lines(benchmarkSections(runs).goals);
     expect(rows.find((row) => row.includes("Q4_K_M, prefill 512"))).toBe(
@@ -178,12 +178,14 @@ describe("docs/BENCHMARKS.md", () => {
     const load = { file: "m.gguf", entries: [seconds("DeepTS", 3), seconds("llama.cpp", 2)] };
     const side = (mean: number) => ({ mean, low: mean / 2, high: mean * 2 });
     const model = { file: "m.gguf", rows: 9, deepts: side(0.01), llamaCpp: side(0.02), difference: side(-0.01) };
+    const worse = { ...model, deepts: side(0.03) };
     const rows = lines(
-      benchmarkSections([{ file: "a.json", record: record("2026", { load, kl: { models: [model] } }) }]).goals,
+      benchmarkSections([{ file: "a.json", record: record("2026", { load, kl: { models: [model, worse] } }) }]).goals,
     );
     expect(rows[2]).toContain("| 3 s | 2 s | 1.50 of it | no longer: **missed** |");
     expect(rows[3]).toContain("| 0.01 (0.005 to 0.02) | 0.02 (0.01 to 0.04) | difference -0.01");
     expect(rows[3]).toContain("no larger: met");
+    expect(rows[4]).toContain("no larger: **missed**");
   });
 
   it("says so where nothing was measured yet", () => {

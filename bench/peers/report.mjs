@@ -11,22 +11,21 @@ const GOALS = {
   "q8-deep": { title: "Q8_0", prompt: 2, generate: 1.5 },
 };
 
-/** Stored runs of `npm run bench:peers`, the oldest first. */
+/** Stored runs of `npm run bench:peers`. */
 export function storedRuns() {
   return readdirSync(results)
     .filter((file) => file.endsWith(".json"))
     .map((file) => ({ file, record: JSON.parse(readFileSync(new URL(file, results), "utf8")) }))
-    .filter(({ record }) => record.parts !== undefined)
-    .sort((a, b) => (a.record.date < b.record.date ? -1 : 1));
+    .filter(({ record }) => record.parts !== undefined);
 }
 
 /**
  * Markdown by name of the section. Each part comes from the newest run that measured it.
- * @param {readonly { file: string, record: object }[]} runs the oldest first
+ * @param {readonly { file: string, record: object }[]} runs
  */
 export function benchmarkSections(runs) {
   const newest = new Map();
-  for (const { file, record } of runs) {
+  for (const { file, record } of [...runs].sort((a, b) => (a.record.date < b.record.date ? -1 : 1))) {
     for (const [name, part] of Object.entries(record.parts)) newest.set(name, { file, record, part });
   }
   if (newest.size === 0) return { goals: "No run is stored yet.", engines: "No run is stored yet." };
