@@ -174,7 +174,7 @@ inline ScratchNeed need(const ExpertsFfnOp& op, const Step& step) {
   return {
       tile_floats(*op.gate) + tile_floats(*op.up) + tile_floats(*op.down) + std::max(2 * kTile * kTile, kExpertRows * kBand),
       ExpertsScratch(op, slots).total,
-      op.experts + 1 + slots,
+      2 * (op.experts + 1) + slots,
   };
 }
 
