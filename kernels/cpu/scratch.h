@@ -28,6 +28,7 @@ inline constexpr size_t padded(size_t n) { return (n + kPad - 1) / kPad * kPad; 
 inline constexpr size_t odd_stride(size_t n) { return padded(n) / kPad % 2 == 0 ? padded(n) + kPad : padded(n); }
 /** Positions that fast attention takes at once: of a generated row, of prompt rows, and while it expands latents. */
 constexpr size_t kChunk = 64, kPromptChunk = 128, kExpanded = 32;
+static_assert(kChunk <= qgemm::kMixRows && kPad % qgemm::kMixColumns == 0);
 /** Queries of a prompt that are computed together. */
 constexpr size_t kPromptQueries = 32;
 
@@ -95,6 +96,17 @@ inline bool is_fast(const GqaAttentionOp& op, const Step& step) {
   return step.fast || op.key->dtype != DType::F32 || op.value->dtype != DType::F32;
 }
 
+/**
+ * Whether generated rows take the latents as the cache has them, in codes of 8 bits: queries are rounded to such too, and
+ * only the rope part is computed in f32.
+ */
+inline bool takes_codes(const MlaAttentionOp& op, const Step& step) {
+  return step.fast && op.latent->dtype == DType::Q8_0 && op.latent->width % qgemm::kColumnsPerBlock == 0;
+}
+
+/** Whether kvBKey is packed in matrices [latent, nope], which absorb a query with one product. */
+inline bool absorbs_packed(const MlaAttentionOp& op) { return op.latent_major && op.key->packed.table; }
+
 /** All heads read the latents: as keys together with the rope key, and as values. */
 inline FlashShape absorbed_shape(const MlaAttentionOp& op) {
   const size_t latent = op.latent->width;
@@ -124,7 +136,9 @@ inline ScratchNeed need(const MlaAttentionOp& op, const Step& step) {
   const size_t heads = op.q_nope.width / op.q_nope.last;
   if (is_fast(op, step)) {
     ScratchNeed fast = flash_need(absorbed_shape(op), op.latent->width, expanded_shape(op), op.latent->width, step);
-    fast.per_thread = std::max({fast.per_thread, tile_floats(*op.key), tile_floats(*op.value)});
+    const size_t latent = op.latent->width, rounded = std::max<size_t>(latent, op.q_nope.last) / qgemm::kColumnsPerBlock * kAttentionRows;
+    const size_t packed = latent + rounded * sizeof(qgemm::QBlock) / sizeof(float);
+    fast.per_thread = std::max({fast.per_thread, tile_floats(*op.key), tile_floats(*op.value), packed});
     return fast;
   }
   const AttentionScratch layout(heads, op.latent->width, op.latent->width);
@@ -160,7 +174,7 @@ inline ScratchNeed need(const ExpertsFfnOp& op, const Step& step) {
   return {
       tile_floats(*op.gate) + tile_floats(*op.up) + tile_floats(*op.down) + std::max(2 * kTile * kTile, kExpertRows * kBand),
       ExpertsScratch(op, slots).total,
-      op.experts + 1 + slots,
+      2 * (op.experts + 1) + slots,
   };
 }
 

@@ -29,8 +29,8 @@ export interface Value {
   readonly dtype: "f32" | "i32";
 }
 
-/** How a weight is read: as a matrix multiplied with rows, row by row by index, per expert, or as a short vector. */
-export type WeightUse = "linear" | "gather" | "expert" | "vector";
+/** How a weight is read: as a matrix multiplied with rows, row by row by index, as one per expert or per head, or as a short vector. */
+export type WeightUse = "linear" | "gather" | "expert" | "heads" | "vector";
 
 export interface ProgramWeight {
   readonly source: WeightSource;

@@ -11,17 +11,14 @@ inline void scatter(const float* from, size_t n, float* to, size_t stride) {
 
 /**
  * Rows [t0, t0 + rows) of the absorbed form, whose queries lie flipped in the scratch; leaves mean and mass there.
- * @param fill (group, cache_row, to) writes a row of a chunk
- * @param value_at where the values of a row start
+ * @param attend_chunk (flash, group, cache_rows, n, first) attends to n cache rows, the entries from `first` on
  */
-template <class Fill>
+template <class AttendChunk>
 inline void attend_generated(const Step& step, Worker& worker, size_t t0, size_t rows, const FlashShape& s,
-                             const AttentionScratch& at, const Tensor* selection, size_t value_at, const Fill& fill) {
+                             const AttentionScratch& at, const Tensor* selection, const AttendChunk& attend_chunk) {
   float* memory = step.scratch.floats.data();
-  const size_t lanes = s.lanes(), width = padded(s.width), stride = s.stride();
+  const size_t lanes = s.lanes(), width = padded(s.width);
   const auto block = [&](size_t t, const size_t* cache_rows, size_t n, size_t part) {
-    float* chunk = worker.scratch;
-    float* scores = chunk + kChunk * stride;
     for (size_t g = 0; g < s.groups; ++g) {
       const size_t first = part * s.groups * lanes + g * lanes;
       const Flash flash{lanes,
@@ -35,13 +32,24 @@ inline void attend_generated(const Step& step, Worker& worker, size_t t0, size_t
                         nullptr};
       forget(flash);
       for (size_t from = 0; from < n; from += kChunk) {
-        const size_t count = std::min(kChunk, n - from);
-        for (size_t i = 0; i < count; ++i) fill(g, cache_rows[from + i], chunk + i * stride);
-        attend(flash, {chunk, chunk + value_at, stride, count}, from, scores);
+        attend_chunk(flash, g, cache_rows + from, std::min(kChunk, n - from), from);
       }
     }
   };
   attend_rows(step, worker, t0, rows, s.groups * lanes, width, at, selection, block);
+}
+
+/**
+ * Attends to a chunk in f32.
+ * @param fill (cache_row, to) writes a row of the chunk
+ * @param value_at where the values of a row start
+ */
+template <class Fill>
+inline void attend_floats(const Flash& flash, const FlashShape& s, size_t value_at, const size_t* cache_rows, size_t n, size_t first,
+                          float* scratch, const Fill& fill) {
+  const size_t stride = s.stride();
+  for (size_t i = 0; i < n; ++i) fill(cache_rows[i], scratch + i * stride);
+  attend(flash, {scratch, scratch + value_at, stride, n}, first, scratch + kChunk * stride);
 }
 
 /** Rows [t0, t1) of the step, prompt rows of one sequence. */
@@ -172,29 +180,66 @@ inline void mla_prompt(const MlaAttentionOp& op, const Step& step, Worker& worke
   });
 }
 
+/** As absorb, with a packed kvBKey. */
+inline void absorb_packed(const MlaAttentionOp& op, const Step& step, Worker& worker, size_t t0, size_t rows, float* queries) {
+  const size_t nope = op.q_nope.last, width = op.q_nope.width, heads = width / nope, latent = op.latent->width;
+  worker.share(heads, [&](size_t h) {
+    auto* xs = reinterpret_cast<qgemm::QBlock*>(worker.scratch);
+    step.products->quantize_rows(op.q_nope.data + t0 * width + h * nope, width, rows, nope, xs);
+    step.products->gemm(op.key->packed.matrix(h), 0, latent, {xs, nullptr, rows}, queries + h * latent, heads * latent);
+  });
+}
+
+/** As expand_values, with a packed kvBValue. */
+inline void expand_packed(const MlaAttentionOp& op, const Step& step, Worker& worker, size_t t0, size_t rows, const Means& means) {
+  const size_t heads = op.q_nope.width / op.q_nope.last, latent = op.latent->width, v = op.out.width / heads;
+  worker.share(heads, [&](size_t h) {
+    float* mean = worker.scratch;
+    auto* xs = reinterpret_cast<qgemm::QBlock*>(mean + latent);
+    for (size_t r = 0; r < rows; ++r) {
+      const size_t at = r * means.heads + h;
+      const float share = 1 / means.mass[at];
+      for (size_t i = 0; i < latent; ++i) mean[i] = means.mean[at * means.width + i] * share;
+      step.products->quantize_rows(mean, latent, 1, latent, xs + r * (latent / qgemm::kColumnsPerBlock));
+    }
+    step.products->gemm(op.value->packed.matrix(h), 0, v, {xs, nullptr, rows}, op.out.data + t0 * op.out.width + h * v, op.out.width);
+  });
+}
+
 /** The absorbed form of rows [from, to). */
 inline void mla_absorbed(const MlaAttentionOp& op, const Step& step, Worker& worker, size_t from, size_t to) {
   const FlashShape s = absorbed_shape(op);
+  const std::optional<LatentCodes> codes = takes_codes(op, step) ? std::optional<LatentCodes>({op, *step.products, s.lanes()}) : std::nullopt;
   const size_t latent = op.latent->width, rope = op.k_rope->width, lanes = s.lanes();
   const AttentionScratch at = flash_scratch(s, latent);
   float* memory = step.scratch.floats.data();
-  const auto fill = [&](size_t, size_t row, float* chunk) {
+  const Tensor* selection = op.selected ? &op.selection : nullptr;
+  const auto fill = [&](size_t row, float* chunk) {
     read_cache(*op.latent, row, 0, latent, chunk);
     read_cache(*op.k_rope, row, 0, rope, chunk + latent);
   };
   for (size_t t0 = from; t0 < to; t0 += kAttentionRows) {
     const size_t rows = std::min(kAttentionRows, to - t0);
-    absorb(op, worker, t0, rows, memory + at.queries);
+    if (absorbs_packed(op)) absorb_packed(op, step, worker, t0, rows, memory + at.queries);
+    else absorb(op, worker, t0, rows, memory + at.queries);
     worker.share(rows, [&](size_t r) {
+      const float* queries = memory + at.queries + r * s.heads * latent;
       float* flipped = memory + at.flipped + r * s.depth * lanes;
       std::fill_n(flipped, s.depth * lanes, 0.0f);
       for (size_t h = 0; h < s.heads; ++h) {
-        scatter(memory + at.queries + (r * s.heads + h) * latent, latent, flipped + h, lanes);
+        if (!codes) scatter(queries + h * latent, latent, flipped + h, lanes);
         scatter(op.q_rope.data + (t0 + r) * op.q_rope.width + h * rope, rope, flipped + latent * lanes + h, lanes);
       }
+      if (codes) codes->pack(queries, s.heads, flipped, worker.scratch);
     });
-    attend_generated(step, worker, t0, rows, s, at, op.selected ? &op.selection : nullptr, 0, fill);
-    expand_values(op, worker, t0, rows, {memory + at.mean, memory + at.mass, lanes, padded(latent)});
+    attend_generated(step, worker, t0, rows, s, at, selection,
+                     [&](const Flash& flash, size_t, const size_t* cache_rows, size_t n, size_t first) {
+                       if (codes) codes->attend(flash, cache_rows, n, first, worker.scratch);
+                       else attend_floats(flash, s, 0, cache_rows, n, first, worker.scratch, fill);
+                     });
+    const Means means{memory + at.mean, memory + at.mass, lanes, padded(latent)};
+    if (op.value->packed.table) expand_packed(op, step, worker, t0, rows, means);
+    else expand_values(op, worker, t0, rows, means);
   }
 }
 
@@ -223,10 +268,6 @@ inline void gqa_generated(const GqaAttentionOp& op, const Step& step, Worker& wo
   const size_t lanes = s.lanes(), width = padded(s.width);
   const AttentionScratch at = flash_scratch(s, 0);
   float* memory = step.scratch.floats.data();
-  const auto fill = [&](size_t g, size_t row, float* chunk) {
-    read_cache(*op.key, row, g * s.depth, s.depth, chunk);
-    read_cache(*op.value, row, g * s.width, s.width, chunk + s.value_at());
-  };
   for (size_t t0 = from; t0 < to; t0 += kAttentionRows) {
     const size_t rows = std::min(kAttentionRows, to - t0);
     worker.share(rows * s.groups, [&](size_t i) {
@@ -235,7 +276,13 @@ inline void gqa_generated(const GqaAttentionOp& op, const Step& step, Worker& wo
       const float* q = op.q.data + t0 * op.q.width + i * s.heads * s.depth;
       for (size_t h = 0; h < s.heads; ++h) scatter(q + h * s.depth, s.depth, flipped + h, lanes);
     });
-    attend_generated(step, worker, t0, rows, s, at, nullptr, s.value_at(), fill);
+    attend_generated(step, worker, t0, rows, s, at, nullptr,
+                     [&](const Flash& flash, size_t g, const size_t* cache_rows, size_t n, size_t first) {
+                       attend_floats(flash, s, s.value_at(), cache_rows, n, first, worker.scratch, [&](size_t row, float* chunk) {
+                         read_cache(*op.key, row, g * s.depth, s.depth, chunk);
+                         read_cache(*op.value, row, g * s.width, s.width, chunk + s.value_at());
+                       });
+                     });
     worker.share(rows * s.groups, [&](size_t i) {
       for (size_t h = 0; h < s.heads; ++h) {
         const float* mean = memory + at.mean + (i * lanes + h) * width;

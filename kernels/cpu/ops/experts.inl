@@ -64,8 +64,10 @@ inline void route_experts(const RouteExpertsOp& op, const Step&, size_t t) {
 /**
  * Slots (row * top_k + k) ordered by expert, in order of rows within each: those of expert e are slots[starts[e]..starts[e + 1]].
  * @param starts [experts + 1]
+ * @param chosen the experts that have slots, ascending
+ * @returns how many these are
  */
-inline void group_by_expert(const int32_t* ids, size_t count, size_t experts, uint32_t* starts, uint32_t* slots) {
+inline uint32_t group_by_expert(const int32_t* ids, size_t count, size_t experts, uint32_t* starts, uint32_t* slots, uint32_t* chosen) {
   std::fill(starts, starts + experts + 1, 0);
   for (size_t i = 0; i < count; ++i) ++starts[ids[i]];
   uint32_t sum = 0;
@@ -73,12 +75,19 @@ inline void group_by_expert(const int32_t* ids, size_t count, size_t experts, ui
   for (size_t i = 0; i < count; ++i) slots[starts[ids[i]]++] = static_cast<uint32_t>(i);
   for (size_t e = experts; e > 0; --e) starts[e] = starts[e - 1];
   starts[0] = 0;
+  uint32_t used = 0;
+  for (uint32_t e = 0; e < experts; ++e) {
+    if (starts[e] < starts[e + 1]) chosen[used++] = e;
+  }
+  return used;
 }
 
-/** The rows of each expert: slots (row * top_k + k) order[starts[e]..starts[e + 1]] for expert e. */
+/** The rows of each expert: slots (row * top_k + k) order[starts[e]..starts[e + 1]] for expert e, one of chosen[0..*used]. */
 struct Groups {
   const uint32_t* starts;
   const uint32_t* order;
+  const uint32_t* chosen;
+  const uint32_t* used;
   size_t slots_per_row;
 };
 
@@ -141,8 +150,8 @@ inline void down_band(const ExpertsFfnOp& op, const Step& step, const Groups& gr
                  op.out.data + slot / groups.slots_per_row * hidden + at);
     }
   };
-  for (size_t e = 0; e < op.experts; ++e) {
-    const size_t first = groups.starts[e], last = groups.starts[e + 1];
+  for (size_t c = 0; c < *groups.used; ++c) {
+    const size_t e = groups.chosen[c], first = groups.starts[e], last = groups.starts[e + 1];
     if (rounded) {
       for (size_t i = first; i < last; i += kExpertRows) {
         const size_t chunk = std::min(kExpertRows, last - i);
@@ -151,7 +160,7 @@ inline void down_band(const ExpertsFfnOp& op, const Step& step, const Groups& gr
       }
       continue;
     }
-    for (size_t r = from; r < from + width && first < last; r += kTile) {
+    for (size_t r = from; r < from + width; r += kTile) {
       const size_t tile = std::min(kTile, from + width - r);
       const float* downs[kTile];
       point_to_rows(f32_rows(*op.down, e * hidden + r, tile, scratch), inter, tile, downs);
@@ -176,16 +185,19 @@ inline void experts_ffn(const ExpertsFfnOp& op, const Step& step, Worker& worker
   const size_t rows = op.x.rows(step.batch), count = rows * slots;
   uint32_t* starts = step.scratch.ints.data();
   uint32_t* order = starts + op.experts + 1;
-  const Groups groups{starts, order, slots};
+  uint32_t* chosen = order + count;
+  uint32_t* used = chosen + op.experts;
+  const Groups groups{starts, order, chosen, used, slots};
   const bool packed_down = step.fast && op.down->packed.table;
   float* inner = step.scratch.floats.data();  // [count, inter], by slot
   auto* rounded = packed_down ? reinterpret_cast<qgemm::QBlock*>(inner + ExpertsScratch(op, step.max_rows * slots).quantized) : nullptr;
-  worker.share(1, [&](size_t) { group_by_expert(op.ids.ints(), count, op.experts, starts, order); });
+  worker.share(1, [&](size_t) { *used = group_by_expert(op.ids.ints(), count, op.experts, starts, order, chosen); });
 
-  const size_t inter_bands = (inter + kBand - 1) / kBand;
-  worker.share(op.experts * inter_bands, [&](size_t item) {
-    const size_t e = item / inter_bands, from = item % inter_bands * kBand, width = std::min(kBand, inter - from);
-    if (starts[e] == starts[e + 1]) return;
+  // As many experts as can be chosen: a thread may come here before it can know how many were.
+  const size_t inter_bands = (inter + kBand - 1) / kBand, most = std::min<size_t>(op.experts, count);
+  worker.share(most * inter_bands, [&](size_t item) {
+    if (item / inter_bands >= *used) return;
+    const size_t e = chosen[item / inter_bands], from = item % inter_bands * kBand, width = std::min(kBand, inter - from);
     if (op.quantized) packed_gate_up_band(op, step, groups, e, from, width, inner, rounded, worker.scratch);
     else gate_up_band(op, groups, e, from, width, inner, worker.scratch);
   });

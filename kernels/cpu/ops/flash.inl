@@ -67,6 +67,16 @@ inline bool weigh(const Flash& f, size_t n, float first, float* scores, float* f
   return changed;
 }
 
+/** The same, with the sums of values so far made relative to the new peaks. */
+inline void renew(const Flash& f, size_t n, size_t first, float* scores, float* factors) {
+  if (!weigh(f, n, static_cast<float>(first), scores, factors)) return;
+  for (size_t h = 0; h < f.queries; ++h) {
+    const F32 factor = F32::splat(factors[h]);
+    float* mean = f.mean + h * f.values;
+    for (size_t i = 0; i < f.values; i += F32::lanes) mul(F32::load(mean + i), factor).store(mean + i);
+  }
+}
+
 /**
  * Attends to one more chunk, whose first entry has the number `first`; every query has seen an entry then.
  * @param scratch (kChunk + 1) * queries floats
@@ -75,13 +85,7 @@ inline void attend(const Flash& f, const Chunk& chunk, size_t first, float* scra
   float* factors = scratch;
   float* scores = factors + f.queries;
   multiply(chunk.n, f.queries, {chunk.keys, chunk.stride, 1}, f.q, f.queries, f.depth, false, scores, f.queries);
-  if (weigh(f, chunk.n, static_cast<float>(first), scores, factors)) {
-    for (size_t h = 0; h < f.queries; ++h) {
-      const F32 factor = F32::splat(factors[h]);
-      float* mean = f.mean + h * f.values;
-      for (size_t i = 0; i < f.values; i += F32::lanes) mul(F32::load(mean + i), factor).store(mean + i);
-    }
-  }
+  renew(f, chunk.n, first, scores, factors);
   multiply(f.queries, f.values, {scores, 1, f.queries}, chunk.values, chunk.stride, chunk.n, true, f.mean, f.values);
 }
 

@@ -40,6 +40,7 @@ struct QBlock {
 
 constexpr size_t kColumnsPerBlock = 32;
 constexpr size_t kPackedAlignment = 64;  // of packed weights, in bytes
+constexpr size_t kMixRows = 64, kMixColumns = 16;
 constexpr size_t kQBlockBytes = sizeof(QBlock);
 static_assert(kQBlockBytes == 60);
 
@@ -84,6 +85,14 @@ struct Table {
   // relative error below 4 · 2^-24 for g >= -80 and an absolute one below 1e-33 beneath.
   void (*gate_up_silu)(const Matrix& gate, const Matrix& up, size_t row0, size_t row1, const Activations& x, float* out,
                        size_t ldo);
+
+  // A row of GGUF's Q8_0 blocks as activations, code by code: q and d are those of the file.
+  void (*read_q8_0)(const uint8_t* src, size_t blocks, QBlock* out);
+
+  // out[i * ldo + c] += Σ_k weights[k * ldw + i] · x̂[k][c] for i < count, c < 32 blocks, over n <= kMixRows rows of `blocks`.
+  // 0 <= weights <= 1, count a multiple of kMixColumns. weights[k] times the d of its block is rounded to a 65534th of the
+  // largest d of that block among the rows; the rest is exact but for one f32 multiply-add.
+  void (*mix)(const float* weights, size_t ldw, size_t count, const QBlock* rows, size_t blocks, size_t n, float* out, size_t ldo);
 };
 
 // One table a translation unit of its own (target_<name>.cpp), so a build takes those its architecture has. Calling into

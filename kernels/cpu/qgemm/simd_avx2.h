@@ -27,6 +27,10 @@ struct I32 {
   DTS_INLINE static I32 bytes(const uint8_t* p) { return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))}; }
   DTS_INLINE static I32 halves(const uint8_t* p) { return {_mm256_cvtepu16_epi32(load_128(p))}; }
   DTS_INLINE static I32 load(const uint8_t* p) { return {load_256(p)}; }
+  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
+    const __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)), y = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(b));
+    return {_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y))};
+  }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     return {_mm256_and_si256(_mm256_srli_epi32(v, shift), _mm256_set1_epi32(mask))};
   }
@@ -174,6 +178,15 @@ DTS_INLINE void panel_dots(I32 (&acc)[P][N], const U8* const (&w)[P], const QBlo
       }
     }
   }
+#endif
+}
+
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
+#ifdef DTS_AVXVNNI
+  acc.v = _mm256_dpwssd_avx_epi32(acc.v, codes.v, _mm256_set1_epi32(*pair));
+#else
+  acc.v = _mm256_add_epi32(acc.v, _mm256_madd_epi16(codes.v, _mm256_set1_epi32(*pair)));
+  DTS_IN_ORDER(acc.v);
 #endif
 }
 

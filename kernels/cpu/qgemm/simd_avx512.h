@@ -22,6 +22,10 @@ struct I32 {
     return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }
   DTS_INLINE static I32 load(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
+    const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a)), y = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+    return {_mm512_cvtepi8_epi16(_mm256_set_m128i(_mm_unpackhi_epi8(x, y), _mm_unpacklo_epi8(x, y)))};
+  }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     return {_mm512_and_si512(_mm512_srli_epi32(v, static_cast<unsigned>(shift)), _mm512_set1_epi32(mask))};
   }
@@ -89,6 +93,10 @@ DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N
       add_dot(acc[n].v, w[j].v, x[n]->q + 4 * j);
     }
   }
+}
+
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
+  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(acc.v) : "v"(codes.v), "m"(*pair));
 }
 
 DTS_INLINE uint32_t largest(const float* x) {

@@ -25,6 +25,12 @@ struct I32 {
   }
   DTS_INLINE static I32 halves(const uint8_t* p) { return {vreinterpretq_s32_u32(vmovl_u16(vreinterpret_u16_u8(vld1_u8(p))))}; }
   DTS_INLINE static I32 load(const uint8_t* p) { return {vreinterpretq_s32_u8(vld1q_u8(p))}; }
+  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
+    uint32_t x, y;
+    std::memcpy(&x, a, 4);
+    std::memcpy(&y, b, 4);
+    return {vreinterpretq_s32_s16(vmovl_s8(vzip1_s8(vcreate_s8(x), vcreate_s8(y))))};
+  }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     const uint32x4_t moved = vshlq_u32(vreinterpretq_u32_s32(v), vdupq_n_s32(-shift));
     return {vandq_s32(vreinterpretq_s32_u32(moved), vdupq_n_s32(mask))};
@@ -93,6 +99,12 @@ DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N
 #endif
     }
   }
+}
+
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
+  const int16x8_t factors = vreinterpretq_s16_s32(vdupq_n_s32(*pair)), values = vreinterpretq_s16_s32(codes.v);
+  const int32x4_t low = vmull_s16(vget_low_s16(values), vget_low_s16(factors));
+  acc.v = vaddq_s32(acc.v, vpaddq_s32(low, vmull_high_s16(values, factors)));
 }
 
 DTS_INLINE uint32_t largest(const float* x) {

@@ -11,6 +11,8 @@
 //   scaled         (dot - kBias) · scale, rounded once
 //   F32, I32, U8   vectors of kLanes floats, kLanes int32, 4 kLanes bytes
 //   dots           acc[n] lane r += Σ_i w[j] byte 4r+i · x[n]->q[4j+i], for j in [kFirst, kFirst + kCount)
+//   I32::pairs     item i: the bytes a[i] and b[i] as two int16, a's the lower
+//   add_pairs      acc lane i += both int16 of item i times those of `pair`
 //   largest        the largest bit pattern of |x[0..31]| (above 0x7f800000 where there is a NaN)
 //   round_block    q = x · inverse rounded to nearest even, and the sums of both halves of q
 namespace dts::qgemm::DTS_TARGET {
@@ -40,6 +42,11 @@ struct I32 {
   DTS_INLINE static I32 load(const uint8_t* p) {
     I32 r;
     std::memcpy(r.v, p, sizeof r.v);
+    return r;
+  }
+  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
+    I32 r;
+    for (size_t i = 0; i < kLanes; ++i) r.v[i] = (a[i] & 0xffff) | b[i] * 65536;
     return r;
   }
   // (this >> shift) & mask, shifting zeros in.
@@ -78,7 +85,7 @@ struct F32 {
   // kLanes f16 numbers.
   DTS_INLINE static F32 halves(const uint8_t* p) {
     F32 r;
-    for (size_t i = 0; i < kLanes; ++i) r.v[i] = half(static_cast<uint32_t>(p[2 * i] | p[2 * i + 1] << 8));
+    for (size_t i = 0; i < kLanes; ++i) r.v[i] = half(p + 2 * i);
     return r;
   }
   DTS_INLINE I32 rounded() const {  // to nearest even; |v| < 2^22
@@ -87,15 +94,6 @@ struct F32 {
     return r;
   }
   DTS_INLINE static F32 bits(I32 a) { return std::bit_cast<F32>(a); }
-
- private:
-  static float half(uint32_t h) {
-    const uint32_t sign = (h & 0x8000u) << 16, magnitude = h & 0x7fffu;
-    if (magnitude >= 0x7c00) return std::bit_cast<float>(sign | 0x7f800000u | (magnitude & 0x3ffu) << 13);
-    // As an f32 with the exponent moved down by 112, then up again: exact for subnormals too.
-    const float scaled = std::bit_cast<float>(magnitude << 13) * std::bit_cast<float>(0x77800000u);
-    return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(scaled));
-  }
 };
 DTS_INLINE F32 operator*(F32 a, F32 b) {
   for (size_t i = 0; i < kLanes; ++i) a.v[i] *= b.v[i];
@@ -161,6 +159,12 @@ DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N
   for (size_t n = 0; n < N; ++n)
     for (size_t j = kFirst; j < kFirst + kCount; ++j)
       for (size_t i = 0; i < 4 * kLanes; ++i) acc[n].v[i / 4] += w[j].v[i] * x[n]->q[4 * j + i % 4];
+}
+
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
+  for (size_t i = 0; i < kLanes; ++i) {
+    acc.v[i] += static_cast<int16_t>(codes.v[i]) * static_cast<int16_t>(*pair) + (codes.v[i] >> 16) * (*pair >> 16);
+  }
 }
 
 DTS_INLINE uint32_t largest(const float* x) {

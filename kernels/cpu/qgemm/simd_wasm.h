@@ -22,6 +22,10 @@ struct I32 {
   }
   DTS_INLINE static I32 halves(const uint8_t* p) { return {wasm_u32x4_load16x4(p)}; }
   DTS_INLINE static I32 load(const uint8_t* p) { return {wasm_v128_load(p)}; }
+  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
+    const v128_t x = wasm_v128_load32_zero(a), y = wasm_v128_load32_zero(b);
+    return {wasm_i16x8_extend_low_i8x16(wasm_i8x16_shuffle(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23))};
+  }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     return {wasm_v128_and(wasm_u32x4_shr(v, static_cast<uint32_t>(shift)), wasm_i32x4_splat(mask))};
   }
@@ -151,6 +155,10 @@ DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N
 }
 
 #endif
+
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
+  acc.v = wasm_i32x4_add(acc.v, wasm_i32x4_dot_i16x8(codes.v, wasm_v128_load32_splat(pair)));
+}
 
 DTS_INLINE uint32_t largest(const float* x) {
   const v128_t mask = wasm_i32x4_const_splat(0x7fffffff);

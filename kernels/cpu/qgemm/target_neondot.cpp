@@ -9,6 +9,7 @@ DTS_REGION("arch=armv8.2-a+dotprod")
 #include "quantize.inl"
 #include "formats.inl"
 #include "gemm.inl"
+#include "mix.inl"
 DTS_REGION_END
 #include "table.inl"
 #endif

@@ -8,4 +8,5 @@
 #include "quantize.inl"
 #include "formats.inl"
 #include "gemm.inl"
+#include "mix.inl"
 #include "table.inl"

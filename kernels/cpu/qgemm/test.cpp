@@ -296,6 +296,38 @@ void check_quantize(const Table& t) {
   }
 }
 
+// Rows in their stored form, and sums of rows, against sums in double precision.
+void check_mix(const Table& t) {
+  for (const size_t n : {1, 2, 3, 17, 63, 64}) {
+    for (const size_t blocks : {1, 2, 5}) {
+      const size_t cols = blocks * 32, count = kMixColumns * (n % 2 + 1), ldo = cols + 3, ldw = count + 5;
+      const std::string what = std::string(t.name) + " mix of " + std::to_string(n) + " rows";
+      const std::vector<uint8_t> raw = random_rows(Type::Q8_0, n, cols);
+      std::vector<uint8_t> positive(raw);
+      for (size_t at = 1; at < positive.size(); at += 34) positive[at] &= 0x7f;
+      Exact<QBlock> rows(n * blocks);
+      for (size_t k = 0; k < n; ++k) t.read_q8_0(positive.data() + k * blocks * 34, blocks, rows.data + k * blocks);
+      Exact<float> weights((n - 1) * ldw + count);
+      for (size_t i = 0; i < weights.size; ++i) weights.data[i] = static_cast<float>(random_u32() % 1001) / 1000;
+      std::vector<float> out(count * ldo, 0.5f);
+      t.mix(weights.data, ldw, count, rows.data, blocks, n, out.data(), ldo);
+      for (size_t i = 0; i < count; ++i) {
+        for (size_t c = 0; c < ldo; ++c) {
+          double want = 0.5, most = 0, size = 0;
+          for (size_t k = 0; k < n && c < cols; ++k) {
+            const QBlock& block = rows.data[k * blocks + c / 32];
+            if (static_cast<double>(block.d) * block.q[c % 32] != decode(Type::Q8_0, positive.data() + k * blocks * 34, c).scaled) fail(what + ": read_q8_0");
+            want += static_cast<double>(weights.data[k * ldw + i]) * block.d * block.q[c % 32];
+            most = std::max(most, static_cast<double>(block.d));
+            size += std::abs(block.q[c % 32]);
+          }
+          if (!(std::abs(out[i * ldo + c] - want) <= size * most / 65534 * 1.01 + 1e-6 * std::abs(want))) fail(what + ": a sum is wrong");
+        }
+      }
+    }
+  }
+}
+
 void check_refusals(const Table& t) {
   if (t.packed_bytes(static_cast<Type>(11), 16, 256) != 0) fail("a type that is not supported has a size");
   if (t.packed_bytes(Type::Q4_K, 16, 128) != 0 || t.packed_bytes(Type::Q8_0, 16, 33) != 0 || t.packed_bytes(Type::Q8_0, 16, 0) != 0)
@@ -345,6 +377,7 @@ int main(int argc, char** argv) {
     }
     check_refusals(*t);
     check_quantize(*t);
+    check_mix(*t);
     size_t shapes = 0;
     for (const Named& named : kTypes) {
       const size_t block = geometry(named.type).block_columns;

@@ -8,6 +8,7 @@
 #include "../ops/attention.inl"
 #include "../ops/tiles.inl"
 #include "../ops/flash.inl"
+#include "../ops/latent_codes.inl"
 #include "../ops/attention_fast.inl"
 #include "../ops/experts.inl"
 #include "../ops/peaks.inl"

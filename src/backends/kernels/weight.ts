@@ -43,8 +43,7 @@ export class KernelWeight implements WeightHandle {
   ): Promise<KernelWeight> {
     const weight = await loadRows(native, source, uses);
     try {
-      // The halves of kv_b, a matrix for each head, are linear too: attention reads their stored rows.
-      const factor = uses.has("expert") || (uses.has("linear") && source.shape.length === 2);
+      const factor = uses.has("expert") || uses.has("heads") || (uses.has("linear") && source.shape.length === 2);
       const packed = numerics === "fast" && factor && (await pack(weight, source, uses, queue));
       return new KernelWeight(backend, source.name, weight, packed);
     } catch (error) {
@@ -64,7 +63,7 @@ export class KernelWeight implements WeightHandle {
   }
 }
 
-/** A matrix of its own for each expert, so that a product may take one alone. */
+/** A matrix of its own for each expert or head, so that a product may take one alone. */
 function pack(
   weight: NativeWeight,
   { shape }: WeightSource,
@@ -72,7 +71,9 @@ function pack(
   queue: RunQueue,
 ): Promise<boolean> {
   const groups = shape.length > 2 ? shape[0]! : 1;
-  return takeTurn(queue, () => weight.pack(groups, uses.has("gather")));
+  // Attention to prompts multiplies latents by the stored rows of kv_b.
+  const keepRows = uses.has("gather") || uses.has("heads");
+  return takeTurn(queue, () => weight.pack(groups, keepRows));
 }
 
 async function loadRows(native: Native, source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<NativeWeight> {
