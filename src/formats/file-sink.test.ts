@@ -1,6 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { saveFile } from "./file-sink.ts";
 
@@ -28,4 +30,13 @@ it("leaves the old file, and nothing else, when a write fails", async () => {
   await expect(saveFile(file, pieces(true))).rejects.toThrow("disk on fire");
   expect(await readFile(file, "utf8")).toBe("old");
   expect(await readdir(dir)).toEqual(["a"]);
+});
+
+it.skipIf(process.platform === "win32")("writes into a pipe, and leaves it a pipe", async () => {
+  const pipe = path.join(dir, "pipe");
+  await promisify(execFile)("mkfifo", [pipe]);
+  const [got] = await Promise.all([readFile(pipe), saveFile(pipe, pieces(false))]);
+  expect([...got]).toEqual([1, 2, 3]);
+  expect((await stat(pipe)).isFIFO()).toBe(true);
+  expect(await readdir(dir)).not.toContainEqual(expect.stringMatching(/\.part$/));
 });
