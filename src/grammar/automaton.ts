@@ -1,8 +1,8 @@
 import type { Budget } from "./budget.ts";
 import type { Grammar } from "./expr.ts";
-import { GrammarError } from "./grammar-error.ts";
+import { GrammarError, locate } from "./grammar-error.ts";
 import { FIRST_TOKEN_SYMBOL, type NodeSet } from "./nfa.ts";
-import { RuleSet } from "./rule-set.ts";
+import { type RuleNodes, RuleSet } from "./rule-set.ts";
 
 /** Ways to begin a text through calls alone, without reading anything; more are refused as too ambiguous. */
 const MAX_OPENINGS = 1000;
@@ -74,7 +74,7 @@ interface States {
 
 function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
   const states: States = { sets: [], moves: [], calls: [], final: [], ruleOf: [], starts: [] };
-  for (const [rule, { start, end }] of rules.entries()) {
+  const determinizeRule = (rule: number, { start, end }: RuleNodes): void => {
     const ids = new Map<string, number>();
     const idOf = (targets: Iterable<number>): number => {
       const set = nfa.closure(targets);
@@ -104,7 +104,8 @@ function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
       states.calls.push([...returns].flatMap(([callee, targets]) => [callee, idOf(targets)]));
       budget.spend(states.moves[id]!.length + 1);
     }
-  }
+  };
+  for (const [rule, nodes] of rules.entries()) locate(nodes.name, () => determinizeRule(rule, nodes));
   return states;
 }
 
@@ -167,14 +168,14 @@ function checkOpenings({ calls, final, starts }: States, { rules }: RuleSet, bud
     const known = counts.get(rule);
     if (known !== undefined) return known;
     if (within.includes(rule)) {
-      throw new GrammarError("", `rule ${rules[rule]!.name} begins with itself (left recursion); let it end with itself`);
+      throw new GrammarError(rules[rule]!.name, "begins with itself (left recursion); let it end with itself");
     }
     if (within.length > MAX_CALL_DEPTH) throw new GrammarError("", "rules call one another too deeply");
     let total = 1;
     for (const state of openings(rule)) {
       for (const [callee] of couples(calls[state]!)) total += count(callee, [...within, rule]);
     }
-    if (total > MAX_OPENINGS) throw new GrammarError("", `rule ${rules[rule]!.name} is too ambiguous at its start`);
+    if (total > MAX_OPENINGS) throw new GrammarError(rules[rule]!.name, "is too ambiguous at its start");
     counts.set(rule, total);
     return total;
   };

@@ -12,3 +12,13 @@ export class GrammarError extends ApiError {
     this.pointer = pointer;
   }
 }
+
+/** Does something for a field: an error that names no place gets the field's. */
+export function locate<T>(pointer: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (pointer === "" || !(error instanceof GrammarError) || error.pointer !== "") throw error;
+    throw new GrammarError(pointer, error.message, { cause: error });
+  }
+}

@@ -1,7 +1,7 @@
 import type { Budget } from "./budget.ts";
 import { type CodePoints, codePoints, complement, union } from "./code-points.ts";
 import { ANY_CHARACTER, characters, choice, EMPTY, type Expr, NEVER, repeat, sequence, text } from "./expr.ts";
-import { GrammarError } from "./grammar-error.ts";
+import { GrammarError, locate } from "./grammar-error.ts";
 import { toDfa } from "./regular.ts";
 
 const MAX_LENGTH = 4096;
@@ -43,7 +43,7 @@ const CONTROL_ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, 
  */
 export function regexMatching(pattern: string, place: string, budget: Budget): Expr {
   const expr = unanchored(new RegexParser(pattern, place).parse(), EMPTY);
-  return hasAnchor(expr) ? anchoredDfa(expr, budget) : expr;
+  return hasAnchor(expr) ? anchoredDfa(expr, place, budget) : expr;
 }
 
 /**
@@ -53,11 +53,11 @@ export function regexMatching(pattern: string, place: string, budget: Budget): E
  */
 export function regexContaining(pattern: string, place: string, budget: Budget, encode: (expr: Expr) => Expr): Expr {
   const expr = encode(unanchored(new RegexParser(pattern, place).parse(), repeat(ANY_CHARACTER, 0)));
-  return hasAnchor(expr) ? anchoredDfa(expr, budget) : expr;
+  return hasAnchor(expr) ? anchoredDfa(expr, place, budget) : expr;
 }
 
-function anchoredDfa(expr: Expr, budget: Budget): Expr {
-  const dfa = toDfa(expr, budget);
+function anchoredDfa(expr: Expr, place: string, budget: Budget): Expr {
+  const dfa = locate(place, () => toDfa(expr, budget));
   return dfa === null ? NEVER : { kind: "automaton", dfa };
 }
 

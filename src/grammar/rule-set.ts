@@ -1,6 +1,7 @@
 import type { Budget } from "./budget.ts";
 import type { ByteDfa } from "./byte-dfa.ts";
 import { choice, type Expr, type Grammar, repeat, sequence } from "./expr.ts";
+import { locate } from "./grammar-error.ts";
 import { Nfa } from "./nfa.ts";
 import { type Callbacks, NfaBuilder } from "./nfa-builder.ts";
 import { toDfa } from "./regular.ts";
@@ -41,6 +42,8 @@ export class RuleSet implements Callbacks {
   readonly #countedDfas = new Map<Expr, ByteDfa | null>();
   readonly #sizes = new Map<Expr, number>();
   readonly #recursive = new Set<number>();
+  /** Name of the rule whose nodes are being made: also that of the parts of it that become rules. */
+  #building = "";
 
   /** @throws GrammarError beyond the budget */
   constructor(grammar: Grammar, budget: Budget) {
@@ -48,12 +51,13 @@ export class RuleSet implements Callbacks {
     this.#budget = budget;
     this.nfa = new Nfa(budget);
     this.#size(grammar.start, new Set());
-    this.#unit({ name: "start", expr: grammar.start, counted: null });
+    this.#unit({ name: "", expr: grammar.start, counted: null });
     const builder = new NfaBuilder(this.nfa, budget, this);
     for (let id = 0; id < this.#units.length; id++) {
       const { name, expr, counted } = this.#units[id]!;
+      this.#building = name;
       const start = this.nfa.node();
-      const end = expr === null ? this.#loop(counted!, start) : builder.add(expr, start);
+      const end = locate(name, () => (expr === null ? this.#loop(counted!, start) : builder.add(expr, start)));
       this.rules.push({ name, start, end, counter: counted && { min: counted.min, max: counted.max } });
     }
   }
@@ -77,7 +81,7 @@ export class RuleSet implements Callbacks {
     if (this.#size(item, new Set()) <= COPIED_SIZE) return null;
     let unit = this.#unitOfItem.get(item);
     if (unit === undefined) {
-      unit = this.#unit({ name: "item", expr: item, counted: null });
+      unit = this.#unit({ name: this.#building, expr: item, counted: null });
       this.#unitOfItem.set(item, unit);
     }
     return unit;
@@ -95,7 +99,7 @@ export class RuleSet implements Callbacks {
     if (dfa === null) return null;
     const first = dfa.edges[0]!;
     for (let e = 0; e < first.length; e += 3) if (first[e]! <= close && close <= first[e + 1]!) return null;
-    return this.#unit({ name: "repetition", expr: null, counted: { item: dfa, close, min, max } });
+    return this.#unit({ name: this.#building, expr: null, counted: { item: dfa, close, min, max } });
   }
 
   tokenSymbol(id: number): number {

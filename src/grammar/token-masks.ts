@@ -156,7 +156,7 @@ export class TokenMasks {
     const { byte, depth, end, token, nodes, maskWords } = this.#vocabulary;
     const { classOf, classes, table, final } = this.#stacks.automaton;
     const [states, items] = [this.#states, this.#items];
-    const byCost: number[][] = [];
+    const [found, costs]: [number[], number[]] = [[], []];
     const closing: [number, number][] = [];
     const exits = new Map<number, Exit>();
     states[0] = start;
@@ -179,17 +179,28 @@ export class TokenMasks {
       states[d] = to;
       items[d] = ended;
       if (id >= 0) {
-        const cost = to === loop ? ended : ended + 1;
-        (byCost[cost] ??= []).push(id);
+        found.push(id);
+        costs.push(to === loop ? ended : ended + 1);
       }
       i++;
     }
-    const all = byCost.flatMap((ids = [], cost) => ids.map((id) => [id, cost] as const));
-    const list = Int32Array.from(all, ([id]) => id);
     const mask = new Uint32Array(maskWords);
-    for (const id of list) set(mask, id);
-    return { mask, list, costs: Uint16Array.from(all, ([, cost]) => cost), closing, exits: [...exits.values()] };
+    for (const id of found) set(mask, id);
+    return { mask, ...sortByCost(found, costs), closing, exits: [...exits.values()] };
   }
+}
+
+function sortByCost(tokens: readonly number[], costs: readonly number[]): { list: Int32Array; costs: Uint16Array } {
+  const starts = new Int32Array(costs.reduce((max, cost) => Math.max(max, cost), 0) + 2);
+  for (const cost of costs) starts[cost + 1]!++;
+  for (let cost = 1; cost < starts.length; cost++) starts[cost]! += starts[cost - 1]!;
+  const sorted = { list: new Int32Array(tokens.length), costs: new Uint16Array(tokens.length) };
+  for (const [i, token] of tokens.entries()) {
+    const at = starts[costs[i]!]!++;
+    sorted.list[at] = token;
+    sorted.costs[at] = costs[i]!;
+  }
+  return sorted;
 }
 
 /** Tokens that begin at most `left` items: of those that begin more or those that do not, the fewer are gone through. */
