@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import type { Grammar } from "./expr.ts";
+import type { Expr, Grammar } from "./expr.ts";
 import { GrammarError, locate } from "./grammar-error.ts";
 import { FIRST_TOKEN_SYMBOL, type NodeSet } from "./nfa.ts";
 import { type RuleNodes, RuleSet } from "./rule-set.ts";
@@ -49,9 +49,14 @@ export interface Automaton {
 
 /** @throws GrammarError when no text matches, rules call themselves at their start, or beyond the limits */
 export function buildAutomaton(grammar: Grammar, budget: Budget): Automaton {
-  const rules = new RuleSet(grammar, budget);
+  let rules = new RuleSet(grammar, budget);
+  let states = determinize(rules, budget);
+  const ambiguous = ambiguousCounts(states, rules, budget);
+  if (ambiguous.size > 0) {
+    rules = new RuleSet(grammar, budget, ambiguous);
+    states = determinize(rules, budget);
+  }
   const classes = symbolClasses(rules);
-  const states = determinize(rules, budget);
   if (states.sets.length * classes.count > MAX_TABLE) {
     throw new GrammarError("", `needs ${states.sets.length} states, which is too large`);
   }
@@ -107,6 +112,30 @@ function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
   };
   for (const [rule, nodes] of rules.entries()) locate(nodes.name, () => determinizeRule(rule, nodes));
   return states;
+}
+
+/**
+ * Items of counted repetitions that may begin again while they still run: every count would be a meaning of its own. They
+ * are unrolled instead, so that equal counts become one state.
+ */
+function ambiguousCounts({ moves, calls, final }: States, { rules }: RuleSet, budget: Budget): Set<Expr> {
+  const found = new Set<Expr>();
+  for (const [state, called] of calls.entries()) {
+    const counter = couples(called).map(([rule]) => rules[rule]!.counter).find((c) => c !== null);
+    const alone = called.length === 2 && moves[state]!.length === 0 && !final[state];
+    if (!counter || alone) continue;
+    const next = (from: number) => [
+      ...triples(moves[from]!).map(([, , to]) => to),
+      ...couples(calls[from]!).map(([, to]) => to),
+    ];
+    const seen = new Set(next(state));
+    for (const at of seen) {
+      budget.spend(1 + moves[at]!.length);
+      for (const to of next(at)) seen.add(to);
+    }
+    if (seen.has(state)) found.add(counter.item);
+  }
+  return found;
 }
 
 /** Removes moves and calls from which no text can be completed. @throws GrammarError when that is all */

@@ -5,21 +5,23 @@ import { regexMatching } from "./regex.ts";
 const DATE =
   "(\\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|02-(0[1-9]|1\\d|2[0-8]))" +
   "|(\\d\\d(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)";
-const TIME = "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)";
+const TIME = "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,15})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)";
 const DAYS = "\\d{1,6}D|\\d{1,6}M(\\d{1,6}D)?|\\d{1,6}Y(\\d{1,6}M(\\d{1,6}D)?)?";
 const HOURS = "\\d{1,6}S|\\d{1,6}M(\\d{1,6}S)?|\\d{1,6}H(\\d{1,6}M(\\d{1,6}S)?)?";
 const LABEL = "[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){0,2}";
+const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]";
 const HOST = `${LABEL}(\\.${LABEL}){0,3}`;
 const BYTE = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
 const IPV4 = `${BYTE}(\\.${BYTE}){3}`;
 const H16 = "[0-9A-Fa-f]{1,4}";
 const URI_CHARACTER = "([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})";
 
-/** RFC 4291, 2.2: eight groups, or fewer with `::` for the others. */
+/** RFC 4291, 2.2: eight groups, or fewer with `::` for the others; the last two may be an IPv4 address. */
 const IPV6 = [
-  `(${H16}:){7}${H16}`,
-  `::(${H16}(:${H16}){0,6})?`,
+  `(${H16}:){6}(${H16}:${H16}|${IPV4})`,
+  `::(${H16}(:${H16}){0,6}|(${H16}:){0,5}${IPV4})?`,
   ...[1, 2, 3, 4, 5, 6].map((n) => `${H16}(:${H16}){${n - 1}}::(${H16}(:${H16}){0,${6 - n}})?`),
+  ...[1, 2, 3, 4].map((n) => `${H16}(:${H16}){${n - 1}}::(${H16}:){0,${5 - n}}${IPV4}`),
 ].join("|");
 
 /**
@@ -31,7 +33,7 @@ const FORMATS: Readonly<Record<string, string>> = {
   date: DATE,
   time: TIME,
   duration: `P(\\d{1,6}W|(${DAYS})(T(${HOURS}))?|T(${HOURS}))`,
-  email: `[A-Za-z0-9_+-]{1,32}(\\.[A-Za-z0-9_+-]{1,15}){0,2}@${LABEL}(\\.${LABEL}){1,3}`,
+  email: `${ATOM}{1,32}(\\.${ATOM}{1,15}){0,2}@${LABEL}(\\.${LABEL}){1,3}`,
   hostname: HOST,
   ipv4: IPV4,
   ipv6: IPV6,

@@ -96,7 +96,7 @@ class SchemaCompiler {
     const call: Expr = { kind: "rule", rule };
     this.#rules.set(key, call);
     const { parts, groups, never } = this.#reader.conjunction(asking);
-    const expr = never ? NEVER : this.#conjunction(parts, groups, pointer);
+    const expr = never ? NEVER : this.#conjunction(parts, groups);
     this.#grammar.rules[rule]!.expr = expr;
     this.#depth--;
     return call;
@@ -109,17 +109,20 @@ class SchemaCompiler {
   }
 
   /** One alternative of each group after the other is joined to the parts. */
-  #conjunction(parts: readonly Part[], [group, ...others]: readonly Group[], pointer: string): Expr {
-    this.#budget.spend(10 + parts.length);
-    if (group === undefined) return this.#leaf(parts, pointer);
-    if (group.exclusive) this.#checkDisjoint(parts, group);
-    const options = group.options.map((option) => {
+  #conjunction(parts: readonly Part[], [group, ...others]: readonly Group[], open: readonly string[] = []): Expr {
+    this.#budget.spend(20 + parts.length);
+    if (group === undefined) return this.#leaf(parts);
+    const { pointer, options, exclusive } = group;
+    if (open.includes(pointer)) throw new GrammarError(pointer, "a $ref in it only leads back to it");
+    if (open.length > MAX_DEPTH) throw new GrammarError(pointer, `more than ${MAX_DEPTH} anyOf and oneOf in one another`);
+    if (exclusive) this.#checkDisjoint(parts, group);
+    const exprs = options.map((option) => {
       const more = this.#reader.conjunction([option]);
       if (more.never) return NEVER;
       const joined = new Map([...parts, ...more.parts].map((part) => [part.schema, part]));
-      return this.#conjunction([...joined.values()], [...others, ...more.groups], option.pointer);
+      return this.#conjunction([...joined.values()], [...others, ...more.groups], [...open, pointer]);
     });
-    return choice(...options);
+    return choice(...exprs);
   }
 
   #checkDisjoint(parts: readonly Part[], { options, pointer }: Group): void {
@@ -133,13 +136,13 @@ class SchemaCompiler {
     }
   }
 
-  #leaf(parts: readonly Part[], pointer: string): Expr {
+  #leaf(parts: readonly Part[]): Expr {
     const finite = finiteValues(parts, this.#budget);
     if (finite !== null) return choice(...finite.map(jsonLiteral));
-    return choice(...typesOf(parts).map((type) => this.#typed(type, parts, pointer)));
+    return choice(...typesOf(parts).map((type) => this.#typed(type, parts)));
   }
 
-  #typed(type: Type, parts: readonly Part[], pointer: string): Expr {
+  #typed(type: Type, parts: readonly Part[]): Expr {
     switch (type) {
       case "null":
         return NULL;
@@ -157,7 +160,7 @@ class SchemaCompiler {
       case "number":
         return this.#number(type === "integer", parts);
       case "array":
-        return this.#array(parts, pointer);
+        return this.#array(parts);
       case "object":
         return this.#object(parts);
     }
@@ -181,6 +184,7 @@ class SchemaCompiler {
     const required = requiredNames(parts);
     const named = parts.flatMap(({ schema }) => Object.keys((schema.properties ?? {}) as object));
     const names = [...new Set([...named, ...required])];
+    this.#budget.spend(20 * names.length);
     const members = names.map((name): Member => {
       const value = this.#value(propertySchemas(parts, name));
       return { expr: sequence(JSON.stringify(name), COLON, value), occurs: required.has(name) ? "once" : "maybe" };
@@ -201,7 +205,7 @@ class SchemaCompiler {
     return sequence('"', { kind: "automaton", dfa }, '"');
   }
 
-  #array(parts: readonly Part[], pointer: string): Expr {
+  #array(parts: readonly Part[]): Expr {
     const min = Math.max(0, ...values<number>(parts, "minItems"));
     const max = Math.min(Number.POSITIVE_INFINITY, ...values<number>(parts, "maxItems"));
     for (const part of parts) {
@@ -212,7 +216,10 @@ class SchemaCompiler {
     }
     const prefixes = parts.map((part) => children(part, "prefixItems"));
     const length = Math.max(0, ...prefixes.map((list) => list.length));
-    if (length > MAX_DEPTH) throw new GrammarError(pointer, `more than ${MAX_DEPTH} prefixItems`);
+    if (length > MAX_DEPTH) {
+      const { pointer } = parts.find((part) => children(part, "prefixItems").length === length)!;
+      throw new GrammarError(`${pointer}/prefixItems`, `the limit is ${MAX_DEPTH} schemas`);
+    }
     const items = (i: number) =>
       this.#value(parts.flatMap((part, p) => (prefixes[p]![i] ? [prefixes[p]![i]!] : child(part, "items"))));
     const rest = items(length);

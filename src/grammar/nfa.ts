@@ -8,15 +8,19 @@ export const FIRST_TOKEN_SYMBOL = 256;
 
 interface Node {
   /** lo, hi, target triples. */
-  readonly edges: number[];
+  edges: readonly number[];
   /** Targets reached without a symbol. */
-  readonly empty: number[];
+  empty: readonly number[];
   /** Targets reached without a symbol at the start or end of the text only. */
-  readonly atStart: number[];
-  readonly atEnd: number[];
+  atStart: readonly number[];
+  atEnd: readonly number[];
   /** rule, target pairs: the target is reached after a text of the rule. */
-  readonly calls: number[];
+  calls: readonly number[];
 }
+
+const NONE: readonly number[] = [];
+/** In steps of the budget: a node takes memory, too. */
+const NODE_COST = 5;
 
 /** A nondeterministic automaton over bytes and tokens, with calls of rules. */
 export class Nfa {
@@ -28,26 +32,33 @@ export class Nfa {
   }
 
   node(): number {
-    this.#budget.spend(1);
-    return this.nodes.push({ edges: [], empty: [], atStart: [], atEnd: [], calls: [] }) - 1;
+    this.#budget.spend(NODE_COST);
+    return this.nodes.push({ edges: NONE, empty: NONE, atStart: NONE, atEnd: NONE, calls: NONE }) - 1;
   }
 
   edge(from: number, lo: number, hi: number, to: number): void {
     this.#budget.spend(1);
-    this.nodes[from]!.edges.push(lo, hi, to);
+    this.#add(from, "edges", lo, hi, to);
   }
 
   empty(from: number, to: number): void {
     this.#budget.spend(1);
-    this.nodes[from]!.empty.push(to);
+    this.#add(from, "empty", to);
   }
 
   anchor(from: number, at: "start" | "end", to: number): void {
-    (at === "start" ? this.nodes[from]!.atStart : this.nodes[from]!.atEnd).push(to);
+    this.#add(from, at === "start" ? "atStart" : "atEnd", to);
   }
 
   call(from: number, rule: number, to: number): void {
-    this.nodes[from]!.calls.push(rule, to);
+    this.#add(from, "calls", rule, to);
+  }
+
+  /** Most nodes have few kinds of edges: lists are made when they are needed. */
+  #add(from: number, kind: keyof Node, ...values: number[]): void {
+    const node = this.nodes[from]!;
+    if (node[kind] === NONE) node[kind] = values;
+    else (node[kind] as number[]).push(...values);
   }
 
   /** All nodes that are reached from these without a symbol. */

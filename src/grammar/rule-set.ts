@@ -1,7 +1,7 @@
 import type { Budget } from "./budget.ts";
 import type { ByteDfa } from "./byte-dfa.ts";
 import { choice, type Expr, type Grammar, repeat, sequence } from "./expr.ts";
-import { locate } from "./grammar-error.ts";
+import { GrammarError, locate } from "./grammar-error.ts";
 import { Nfa } from "./nfa.ts";
 import { type Callbacks, NfaBuilder } from "./nfa-builder.ts";
 import { toDfa } from "./regular.ts";
@@ -10,6 +10,8 @@ import { toDfa } from "./regular.ts";
 const COPIED_SIZE = 16;
 /** Rules up to this size stand in for their calls. */
 const INLINED_SIZE = 400;
+/** Rules that call one another in a chain. */
+const MAX_CALL_DEPTH = 250;
 /** Items repeated at most this often are unrolled rather than counted. */
 const UNROLLED = 4;
 
@@ -19,13 +21,21 @@ export interface RuleNodes {
   readonly start: number;
   readonly end: number;
   /** The start is where each item begins and is counted; the end is reached only after min to max items. */
-  readonly counter: { readonly min: number; readonly max: number } | null;
+  readonly counter: { readonly item: Expr; readonly min: number; readonly max: number } | null;
+}
+
+interface Counted {
+  readonly item: Expr;
+  readonly dfa: ByteDfa;
+  readonly close: number;
+  readonly min: number;
+  readonly max: number;
 }
 
 interface Unit {
   readonly name: string;
   readonly expr: Expr | null;
-  readonly counted: { readonly item: ByteDfa; readonly close: number; readonly min: number; readonly max: number } | null;
+  readonly counted: Counted | null;
 }
 
 /** Turns a grammar into nodes of one Nfa, one part for each rule that is called; rule 0 is the start. */
@@ -42,11 +52,16 @@ export class RuleSet implements Callbacks {
   readonly #countedDfas = new Map<Expr, ByteDfa | null>();
   readonly #sizes = new Map<Expr, number>();
   readonly #recursive = new Set<number>();
+  readonly #unrolled: ReadonlySet<Expr>;
   /** Name of the rule whose nodes are being made: also that of the parts of it that become rules. */
   #building = "";
 
-  /** @throws GrammarError beyond the budget */
-  constructor(grammar: Grammar, budget: Budget) {
+  /**
+   * @param unrolled items that are not to be counted
+   * @throws GrammarError beyond the budget
+   */
+  constructor(grammar: Grammar, budget: Budget, unrolled: ReadonlySet<Expr> = new Set()) {
+    this.#unrolled = unrolled;
     this.#grammar = grammar;
     this.#budget = budget;
     this.nfa = new Nfa(budget);
@@ -58,7 +73,7 @@ export class RuleSet implements Callbacks {
       this.#building = name;
       const start = this.nfa.node();
       const end = locate(name, () => (expr === null ? this.#loop(counted!, start) : builder.add(expr, start)));
-      this.rules.push({ name, start, end, counter: counted && { min: counted.min, max: counted.max } });
+      this.rules.push({ name, start, end, counter: counted });
     }
   }
 
@@ -88,7 +103,7 @@ export class RuleSet implements Callbacks {
   }
 
   counted(item: Expr, min: number, max: number, close: number): number | null {
-    if ((max === Number.POSITIVE_INFINITY ? min : max) <= UNROLLED) return null;
+    if ((max === Number.POSITIVE_INFINITY ? min : max) <= UNROLLED || this.#unrolled.has(item)) return null;
     let dfa = this.#countedDfas.get(item);
     if (dfa === undefined) {
       const regular = this.#regular(item);
@@ -99,7 +114,7 @@ export class RuleSet implements Callbacks {
     if (dfa === null) return null;
     const first = dfa.edges[0]!;
     for (let e = 0; e < first.length; e += 3) if (first[e]! <= close && close <= first[e + 1]!) return null;
-    return this.#unit({ name: this.#building, expr: null, counted: { item: dfa, close, min, max } });
+    return this.#unit({ name: this.#building, expr: null, counted: { item, dfa, close, min, max } });
   }
 
   tokenSymbol(id: number): number {
@@ -112,9 +127,9 @@ export class RuleSet implements Callbacks {
   }
 
   /** Items in a circle through `start`, which `close` leaves. @returns the node behind `close` */
-  #loop({ item, close }: NonNullable<Unit["counted"]>, start: number): number {
-    const nodes = item.edges.map((_, state) => (state === 0 || item.final[state] ? start : this.nfa.node()));
-    for (const [state, edges] of item.edges.entries()) {
+  #loop({ dfa, close }: Counted, start: number): number {
+    const nodes = dfa.edges.map((_, state) => (state === 0 || dfa.final[state] ? start : this.nfa.node()));
+    for (const [state, edges] of dfa.edges.entries()) {
       for (let e = 0; e < edges.length; e += 3)
         this.nfa.edge(nodes[state]!, edges[e]!, edges[e + 1]!, nodes[edges[e + 2]!]!);
     }
@@ -181,6 +196,7 @@ export class RuleSet implements Callbacks {
           this.#recursive.add(expr.rule);
           return 1;
         }
+        if (within.size > MAX_CALL_DEPTH) throw new GrammarError("", "rules call one another too deeply");
         within.add(expr.rule);
         const { expr: body, inline } = this.#grammar.rules[expr.rule]!;
         const size = this.#size(body!, within);

@@ -114,7 +114,7 @@ export class SchemaReader {
     for (const [name, value] of Object.entries(schema)) {
       this.#budget.spend(1);
       const at = `${pointer}/${escaped(name)}`;
-      if (name === "uniqueItems" && value === false) continue;
+      if ((name === "uniqueItems" && value === false) || (name === "$id" && pointer === "")) continue;
       if (!isKnownKeyword(name)) throw new GrammarError(at, `the keyword ${JSON.stringify(name)} is not supported`);
       const wrong = wrongKind(name, value);
       if (wrong !== null) throw new GrammarError(at, wrong);

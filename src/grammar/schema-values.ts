@@ -18,8 +18,8 @@ export function finiteValues(parts: readonly Part[], budget: Budget): unknown[] 
     ...(schema.const === undefined ? [] : [[schema.const]]),
   ]);
   if (lists.length === 0) return null;
+  for (const list of lists) budget.spend(10 * list.length);
   const [first, ...others] = lists.map((list) => new Map(list.map((value) => [canonical(value), value])));
-  budget.spend(lists.flat().length);
   const types = typesOf(parts);
   return [...first!].flatMap(([key, value]) =>
     others.every((other) => other.has(key)) && fits(value, types, parts, budget) ? [value] : [],
