@@ -39,7 +39,7 @@ export function exploreDfa<S>(space: StateSpace<S>, budget: Budget): ByteDfa | n
   for (let id = 0; id < states.length; id++) {
     const out: number[] = [];
     for (const [lo, hi, to] of space.edges(states[id]!)) {
-      budget.spend(3);
+      budget.spend(1);
       const target = idOf(to);
       if (out.length > 0 && out.at(-1) === target && out.at(-2) === lo - 1) out[out.length - 2] = hi;
       else out.push(lo, hi, target);

@@ -62,7 +62,7 @@ function grammarOf(source: GrammarSource, budget: Budget): Grammar {
     case "json_object":
       return jsonObjectGrammar();
     case "gbnf":
-      return gbnfGrammar(source.grammar);
+      return gbnfGrammar(source.grammar, budget);
     case "regex":
       return starting(regexMatching(source.pattern, "", budget));
     case "choice":

@@ -1,8 +1,9 @@
+import type { Budget } from "./budget.ts";
 import { type CodePoints, codePoints, complement } from "./code-points.ts";
 import { ANY_CHARACTER, characters, choice, type Expr, Grammar, repeat, sequence, text } from "./expr.ts";
 import { GrammarError } from "./grammar-error.ts";
 
-const MAX_LENGTH = 256 * 1024;
+const MAX_LENGTH = 64 * 1024;
 const MAX_DEPTH = 64;
 const MAX_COUNT = 10_000;
 
@@ -12,10 +13,11 @@ const MAX_COUNT = 10_000;
  * Source: llama.cpp, grammars/README.md.
  * @throws GrammarError that names the line, for syntax and for rules that do not exist
  */
-export function gbnfGrammar(source: string): Grammar {
+export function gbnfGrammar(source: string, budget: Budget): Grammar {
   if (source.length > MAX_LENGTH) {
     throw new GrammarError("", `a grammar of ${source.length} characters; the limit is ${MAX_LENGTH}`);
   }
+  budget.spend(source.length);
   return new GbnfParser(source).parse();
 }
 

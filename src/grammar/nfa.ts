@@ -71,6 +71,7 @@ export class Nfa {
       if (at.start) for (const to of node.atStart) seen.add(to);
       if (at.end) for (const to of node.atEnd) seen.add(to);
     }
+    this.#budget.spend(seen.size);
     return [...seen].sort((a, b) => a - b);
   }
 

@@ -32,6 +32,9 @@ export interface Conjunction {
 export const TYPES = ["object", "array", "string", "number", "integer", "boolean", "null"] as const;
 export type Type = (typeof TYPES)[number];
 
+/** Of objects and lists of any kind in the schema. */
+const MAX_DEPTH = 400;
+
 const SCHEMA_MAPS = ["properties", "$defs", "definitions"];
 const SCHEMA_LISTS = ["anyOf", "oneOf", "allOf", "prefixItems"];
 const COUNTS = ["minItems", "maxItems", "minLength", "maxLength"];
@@ -44,6 +47,7 @@ export class SchemaReader {
   readonly #checked = new Set<object>();
 
   constructor(root: unknown, budget: Budget) {
+    checkSize(root, budget);
     this.#root = root;
     this.#budget = budget;
   }
@@ -119,6 +123,19 @@ export class SchemaReader {
       const wrong = wrongKind(name, value);
       if (wrong !== null) throw new GrammarError(at, wrong);
     }
+  }
+}
+
+/** Without recursion, so that what comes after may use it. @throws GrammarError for a schema that is too large or deep */
+function checkSize(root: unknown, budget: Budget): void {
+  const work: { value: unknown; depth: number }[] = [{ value: root, depth: 0 }];
+  for (let item = work.pop(); item !== undefined; item = work.pop()) {
+    const { value, depth } = item;
+    if (typeof value !== "object" || value === null) continue;
+    if (depth > MAX_DEPTH) throw new GrammarError("", `the schema is nested more than ${MAX_DEPTH} deep`);
+    const inside = Object.values(value);
+    budget.spend(inside.length);
+    for (const child of inside) work.push({ value: child, depth: depth + 1 });
   }
 }
 

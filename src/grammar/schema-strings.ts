@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import { type ByteDfa, intersectDfas } from "./byte-dfa.ts";
+import { type ByteDfa, exploreDfa, intersectDfas } from "./byte-dfa.ts";
 import { type Expr, NEVER, repeat } from "./expr.ts";
 import { FORMAT_NAMES, formatExpr } from "./formats.ts";
 import { GrammarError, locate } from "./grammar-error.ts";
@@ -25,13 +25,35 @@ export function stringContent(parts: readonly Part[], budget: Budget): Expr | nu
   if (min > MAX_LENGTH_OF_PATTERN || (max > MAX_LENGTH_OF_PATTERN && max !== Number.POSITIVE_INFINITY)) {
     throw new GrammarError(pointer, `beside it, lengths above ${MAX_LENGTH_OF_PATTERN} are not supported`);
   }
-  const all = patterns.map(({ expr }) => expr);
-  if (limited) all.push(repeat(PLAIN_CHARACTER, min, max));
   return locate(pointer, () => {
-    const dfas = all.map((expr) => toDfa(expr, budget));
+    const dfas = patterns.map(({ expr }) => toDfa(expr, budget));
+    if (limited) dfas.push(ofLength(min, max, budget));
     const common = dfas.reduce((a, b): ByteDfa | null => a && b && intersectDfas(a, b, budget));
     return common === null ? NEVER : { kind: "automaton", dfa: common };
   });
+}
+
+/** Strings of `min` to `max` characters, as `JSON.stringify` writes them. */
+function ofLength(min: number, max: number, budget: Budget): ByteDfa | null {
+  const { edges, final } = toDfa(PLAIN_CHARACTER, budget)!;
+  const most = max === Number.POSITIVE_INFINITY ? min : max;
+  type Within = readonly [state: number, count: number];
+  return exploreDfa<Within>(
+    {
+      start: [0, 0],
+      key: ([state, count]) => state * (most + 1) + count,
+      *edges([state, count]) {
+        if (state === 0 && count === max) return;
+        const out = edges[state]!;
+        for (let e = 0; e < out.length; e += 3) {
+          const to = out[e + 2]!;
+          yield [out[e]!, out[e + 1]!, final[to] ? [0, Math.min(count + 1, most)] : [to, count]];
+        }
+      },
+      isFinal: ([state, count]) => state === 0 && count >= min,
+    },
+    budget,
+  );
 }
 
 function lengths(parts: readonly Part[]): [min: number, max: number] {
