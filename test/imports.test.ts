@@ -13,6 +13,7 @@ const RULES: LayerRules = {
     tensor: 1,
     tokenizer: 1,
     protocol: 1,
+    grammar: 1,
     formats: 2,
     backends: 2,
     model: 3,

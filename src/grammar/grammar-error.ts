@@ -1,0 +1,24 @@
+import { ApiError } from "../errors.ts";
+
+/**
+ * A schema, pattern or grammar that is wrong, asks for what is not supported, or is beyond the limits: status 400.
+ * `pointer` is the JSON pointer of the field at fault inside the schema (empty: all of it), or for other grammars a
+ * place such as `character 12`.
+ */
+export class GrammarError extends ApiError {
+  readonly pointer: string;
+  constructor(pointer: string, what: string, options: { cause?: unknown } = {}) {
+    super(400, pointer === "" ? what : `${pointer}: ${what}`, { code: "invalid_grammar", cause: options.cause });
+    this.pointer = pointer;
+  }
+}
+
+/** Does something for a field: an error that names no place gets the field's. */
+export function locate<T>(pointer: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (pointer === "" || !(error instanceof GrammarError) || error.pointer !== "") throw error;
+    throw new GrammarError(pointer, error.message, { cause: error });
+  }
+}
