@@ -52,11 +52,12 @@ export class EngineLoop {
     this.#loop ??= this.#steps();
   }
 
-  /** Nobody wants the answer any more, however far it is; does nothing to one that has ended. */
-  cancel(answer: Answer): void {
-    if (!this.#answers.has(answer.sequence)) return;
+  /** Nobody wants the answer any more, however far it is. @returns false when it had ended by itself */
+  cancel(answer: Answer): boolean {
+    if (!this.#answers.has(answer.sequence)) return false;
     if (this.#stepping && this.#scheduler.running.includes(answer.sequence)) this.#cancelled.add(answer);
     else this.#remove(answer);
+    return true;
   }
 
   /** Resolves when there is nothing to do. */

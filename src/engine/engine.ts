@@ -154,11 +154,14 @@ export class Engine implements ServedModel {
     if (this.#closed) throw closedError();
     const answer = this.#prepare(request);
     if (answer === null) return yield emptyAnswer(request.prompt.length);
+    // One that is complete may still be read to its end, whatever time that takes.
     const stop = (error: unknown) => {
-      answer.events.fail(error);
-      this.#loop.cancel(answer);
+      if (this.#loop.cancel(answer)) answer.events.fail(error);
     };
-    const onAbort = () => stop(signal!.reason);
+    const onAbort = () => {
+      this.#loop.cancel(answer);
+      answer.events.fail(signal!.reason);
+    };
     const { timeoutMs } = request;
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
     signal?.addEventListener("abort", onAbort);
@@ -275,9 +278,11 @@ function contextSize({ config }: Checkpoint, { contextSize: wanted }: EngineOpti
 function pagesWithin(bytes: number, pageBytes: number, least: number): number {
   const pages = Math.floor(bytes / pageBytes);
   if (pages >= least) return pages;
+  const mebibytes = (value: number) => `${(value / 2 ** 20).toFixed(1)} MiB`;
   throw new ConfigError(
     "--cache-memory",
-    `${bytes} bytes, but one answer of --ctx-size tokens takes ${least * pageBytes}; raise the one or lower the other`,
+    `${mebibytes(bytes)}, but one answer of --ctx-size tokens takes ${mebibytes(least * pageBytes)}; ` +
+      "raise the one or lower the other",
   );
 }
 

@@ -142,6 +142,23 @@ describe("the scheduler", () => {
     expect(pool.available).toBe(64);
   });
 
+  it("choices read their prompt once also where a step has less than a page for it: the others wait", () => {
+    const { scheduler } = setUp(64, { promptRowsBeside: 2 });
+    const stream = sequence(3, { seed: 1 });
+    scheduler.add(stream);
+    scheduler.schedule();
+    const choices = [1, 2, 3].map(() => sequence(10));
+    for (const choice of choices) scheduler.add(choice);
+    let rows = 0;
+    while (choices.some(({ remaining }) => remaining > 0)) {
+      stream.tokens.push(7);
+      const plan = scheduler.schedule();
+      expect(plan[0]).toMatchObject({ sequence: stream, count: 1 });
+      for (const { count } of plan.slice(1)) rows += count;
+    }
+    expect(rows).toBe(8 + 3 * 2);
+  });
+
   it("what a failed step left is not taken for computed", () => {
     const { pool, scheduler } = setUp(16);
     const [failed, other] = [sequence(12), sequence(12)];

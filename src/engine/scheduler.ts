@@ -91,15 +91,16 @@ export class Scheduler {
   /** Plans a step. Its rows count as computed from here on: whoever comes later in the same step may build on them. */
   schedule(): PlannedRows[] {
     this.#admit();
-    const shares = this.#shares();
+    const shares = new Map<Sequence, number>();
+    let spare = this.#share(shares);
     const plan: PlannedRows[] = [];
-    let spare = 0;
     // The victims of a pre-emption stand behind the one that needs their pages, so none of them is in the plan yet.
     for (let i = 0; i < this.#running.length; i++) {
       const sequence = this.#running[i]!;
       const share = shares.get(sequence) ?? 0;
       this.#pool.takePrefix(sequence);
-      const count = this.#cut(sequence, Math.min(sequence.remaining, share + spare));
+      const wanted = this.#follows(i) ? 0 : Math.min(sequence.remaining, share + spare);
+      const count = this.#cut(sequence, wanted);
       spare += share - count;
       if (count === 0) continue;
       const start = sequence.numComputed;
@@ -151,14 +152,13 @@ export class Scheduler {
   /**
    * How many rows each may have. Of several prompts the first in rank gets half and what the others leave, of which the
    * shortest comes first: a question need not wait until a book has been read, nor the book for all questions.
+   * @returns rows that nobody got
    */
-  #shares(): Map<Sequence, number> {
+  #share(shares: Map<Sequence, number>): number {
     const { maxRows, promptRowsBeside } = this.#budget;
-    const prompts = this.#running.filter(({ remaining }) => remaining > 1);
-    const decoding = this.#running.length - prompts.length;
-    const shares = new Map(this.#running.map((sequence) => [sequence, sequence.remaining > 1 ? 0 : 1]));
-    const [first, ...others] = prompts;
-    if (!first) return shares;
+    const prompts = this.#running.filter(({ remaining }, i) => remaining > 1 && !this.#follows(i));
+    for (const sequence of this.#running) shares.set(sequence, sequence.remaining > 1 ? 0 : 1);
+    const decoding = this.#running.filter(({ remaining }) => remaining <= 1).length;
     let left = decoding > 0 ? Math.min(promptRowsBeside, maxRows - decoding) : maxRows;
     const give = (sequence: Sequence, most: number) => {
       const given = shares.get(sequence)!;
@@ -166,10 +166,26 @@ export class Scheduler {
       shares.set(sequence, given + more);
       left -= more;
     };
+    const [first, ...others] = prompts;
+    if (!first) return left;
     give(first, Math.ceil(left / 2));
     for (const other of others.sort((a, b) => a.remaining - b.remaining)) give(other, left);
     give(first, left);
-    return shares;
+    return left;
+  }
+
+  /** Whether the next page of a prompt is being read already for one that ranks above: then it need only wait. */
+  #follows(index: number): boolean {
+    const sequence = this.#running[index]!;
+    const { numComputed: start, promptLength, salt } = sequence;
+    const end = start + this.#pool.pageSize;
+    if (start % this.#pool.pageSize !== 0 || end > Math.min(promptLength, sequence.tokens.length - 1)) return false;
+    for (let i = 0; i < index; i++) {
+      const other = this.#running[i]!;
+      const there = other.numComputed >= start && other.numComputed < end;
+      if (there && other.salt === salt && other.promptLength >= end && sequence.beginsLike(other, end)) return true;
+    }
+    return false;
   }
 
   /** Rows that end at a page's end, where the prompt goes on: what starts there can take over pages of others. */

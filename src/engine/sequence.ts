@@ -43,6 +43,13 @@ export class Sequence {
     return this.tokens.length - this.numComputed;
   }
 
+  /** Whether the first `count` tokens of both are the same. */
+  beginsLike({ tokens }: Sequence, count: number): boolean {
+    // From the end: texts with a common beginning differ there, if they do.
+    for (let i = count - 1; i >= 0; i--) if (tokens[i] !== this.tokens[i]) return false;
+    return true;
+  }
+
   /** The kind of row of a token: it stays for good, whatever step computes it, for the form of attention depends on it. */
   kindOf(position: number): number {
     return position < this.promptLength ? ROW_PROMPT : ROW_GENERATED;

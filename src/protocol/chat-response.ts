@@ -7,11 +7,6 @@ export const usage = z.object({
   /** Reasoning and the end token included, of all choices. */
   completion_tokens: z.number(),
   total_tokens: z.number(),
-  /** Those of the prompt that had been read for an earlier request. */
-  prompt_tokens_details: z.object({ cached_tokens: z.number() }),
-  /** The same in DeepSeek's words, and the rest. */
-  prompt_cache_hit_tokens: z.number(),
-  prompt_cache_miss_tokens: z.number(),
   completion_tokens_details: z.object({ reasoning_tokens: z.number() }).optional(),
 });
 

@@ -21,7 +21,6 @@ export interface AnswerEnd {
   readonly type: "end";
   readonly reason: "stop" | "length" | "toolCalls";
   readonly promptTokens: number;
-  readonly cachedPromptTokens: number;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
 }
@@ -65,7 +64,6 @@ export async function* readAnswer(
       type: "end",
       reason: event.reason === "stop" && reader.calls > 0 ? "toolCalls" : event.reason,
       promptTokens: event.promptTokens,
-      cachedPromptTokens: event.cachedPromptTokens,
       completionTokens: event.completionTokens,
       reasoningTokens,
     };
