@@ -1,29 +1,24 @@
 import { ApiError, ConfigError, TextError } from "../errors.ts";
+import { PAGE_SIZE } from "../model/cache-layout.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
-import type { Backend, Batch } from "../tensor/backend.ts";
-import { ROW_GENERATED, ROW_PROMPT } from "../tensor/backend.ts";
+import type { Backend } from "../tensor/backend.ts";
 import type { RenderTemplate } from "../tokenizer/chat-template.ts";
 import { ChatRenderer, withToolArguments } from "../tokenizer/chat-template.ts";
+import { Answer } from "./answer.ts";
+import { BlockPool } from "./block-pool.ts";
+import { type EngineCounters, EngineLoop } from "./engine-loop.ts";
 import { pagesFor } from "./evaluate.ts";
-import type {
-  ChatInput,
-  GenerationEvent,
-  GenerationRequest,
-  RenderedChat,
-  ServedModel,
-  TokenLogprobs,
-} from "./generation.ts";
-import { tokenLogprob, topLogprobs } from "./logprobs.ts";
+import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "./generation.ts";
 import type { RunnerOptions } from "./network-runner.ts";
 import { NetworkRunner } from "./network-runner.ts";
-import { PagePool } from "./page-pool.ts";
 import { Candidates } from "./sampling/candidates.ts";
 import { breakerSequences, DRY_BREAKER_STRINGS } from "./sampling/dry-breakers.ts";
 import type { SamplingParams } from "./sampling/params.ts";
 import { validateSampling } from "./sampling/params.ts";
-import type { Sampler } from "./sampling/sampler.ts";
 import { createSampler } from "./sampling/sampler.ts";
-import { StopMatcher, validateStopStrings } from "./stop-strings.ts";
+import { Scheduler } from "./scheduler.ts";
+import { Sequence } from "./sequence.ts";
+import { validateStopStrings } from "./stop-strings.ts";
 import type { ModelText } from "./text.ts";
 
 export interface EngineOptions {
@@ -38,21 +33,40 @@ export interface EngineOptions {
   readonly cacheType?: RunnerOptions["cacheType"];
   /** Positions a sequence may have. Default: what the model was made for, at most 8192. */
   readonly contextSize?: number;
-  /** The cache holds this many sequences of full length at once. Default 4. */
+  /** Answers that are made at the same time; others wait. Default 4. */
   readonly parallel?: number;
-  /** Requests that may wait for room in the cache; a further one is refused. Default 64. */
+  /** Requests that may wait; a further one is refused. Default 64. */
   readonly maxWaiting?: number;
+  /**
+   * Bytes of the cache, which answers and what is kept of earlier ones share. At least one answer of full length.
+   * Default: as many of those as are made at the same time.
+   */
+  readonly cacheMemory?: number;
+  /**
+   * A seeded request gives the same text whether or not its beginning was found in the cache: what was generated is read
+   * again when it comes back as part of a prompt. Default false.
+   */
+  readonly deterministic?: boolean;
   /** Renders chat templates; the engine does not own it. */
   readonly renderTemplate: RenderTemplate;
   readonly onProgress?: RunnerOptions["onProgress"];
   readonly signal?: AbortSignal;
 }
 
+export interface EngineActivity extends EngineCounters {
+  /** Answers being made. */
+  readonly running: number;
+  readonly waiting: number;
+  /** Of the cache: those that can be had, and those that hold a beginning which a prompt may have again. */
+  readonly pages: { readonly total: number; readonly available: number; readonly indexed: number };
+}
+
 const DEFAULT_CONTEXT = 8192;
+const DEFAULT_PARALLEL = 4;
 
 /**
- * A loaded model that answers: prompts in, tokens out. Answers run side by side: each takes its steps in turn on the
- * one Executable, so a long answer does not hold up a short one.
+ * A loaded model that answers: prompts in, tokens out. Answers are made side by side: each step computes the next token of
+ * all of them, and a part of the prompts that are still to be read.
  */
 export class Engine implements ServedModel {
   readonly id: string;
@@ -63,23 +77,18 @@ export class Engine implements ServedModel {
   /** Bytes of the backend's memory. */
   readonly memory: { readonly weights: number; readonly cache: number; readonly scratch: number };
   readonly #runner: NetworkRunner;
-  readonly #pool: PagePool;
+  readonly #pool: BlockPool;
+  readonly #scheduler: Scheduler;
+  readonly #loop: EngineLoop;
   readonly #chat: ChatRenderer | null;
   readonly #vocabSize: number;
   readonly #workspace: Candidates;
-  readonly #closing = new AbortController();
-  readonly #running = new Set<Promise<void>>();
-  /** The last step that was asked for. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** One for each answer that is being made. */
+  readonly #stops = new Set<(error: unknown) => void>();
+  #closed = false;
   #dryBreakers: number[][] | null = null;
 
-  private constructor(
-    checkpoint: Checkpoint,
-    text: ModelText,
-    runner: NetworkRunner,
-    pool: PagePool,
-    options: EngineOptions,
-  ) {
+  private constructor(checkpoint: Checkpoint, text: ModelText, runner: NetworkRunner, options: EngineOptions) {
     this.id = options.id;
     this.description = options.description ?? "";
     this.created = options.created ?? 0;
@@ -87,7 +96,11 @@ export class Engine implements ServedModel {
     this.text = text;
     this.memory = { weights: runner.weightBytes, cache: runner.cacheBytes, scratch: runner.scratchBytes };
     this.#runner = runner;
-    this.#pool = pool;
+    const { deterministic, maxWaiting = 64, parallel = DEFAULT_PARALLEL } = options;
+    const { maxRows, pages } = runner;
+    this.#pool = new BlockPool({ pages, pageSize: PAGE_SIZE, deterministic });
+    this.#scheduler = new Scheduler(this.#pool, { maxRows, maxSeqs: parallel, maxWaiting });
+    this.#loop = new EngineLoop(this.#scheduler, this.#pool, (batch) => runner.run(batch));
     this.#vocabSize = checkpoint.config.vocabSize;
     this.#workspace = new Candidates(checkpoint.config.vocabSize);
     const { chatTemplate, bosToken, eosToken, tokenizer } = text;
@@ -105,42 +118,65 @@ export class Engine implements ServedModel {
     backend: Backend,
     options: EngineOptions,
   ): Promise<Engine> {
-    const pages = pagesFor(contextSize(checkpoint, options)) * (options.parallel ?? 4);
-    const { numerics = "auto", cacheType, onProgress, signal } = options;
-    const wanted = { pages, maxLogitRows: 1, numerics, cacheType, onProgress, signal };
-    const runner = await NetworkRunner.load(checkpoint, backend, wanted);
-    return new Engine(checkpoint, text, runner, new PagePool(pages, options.maxWaiting ?? 64), options);
+    const { parallel = DEFAULT_PARALLEL, cacheMemory, numerics = "auto", cacheType, onProgress, signal } = options;
+    const least = pagesFor(contextSize(checkpoint, options));
+    const pages = (pageBytes: number) =>
+      cacheMemory === undefined ? least * parallel : pagesWithin(cacheMemory, pageBytes, least);
+    const maxRows = Math.max(backend.describe().preferredRows, 2 * parallel);
+    const limits = { pages, maxRows, maxSeqs: parallel, maxLogitRows: parallel };
+    const runner = await NetworkRunner.load(checkpoint, backend, {
+      ...limits,
+      numerics,
+      cacheType,
+      onProgress,
+      signal,
+    });
+    return new Engine(checkpoint, text, runner, options);
   }
 
-  /** Answers running or waiting. */
-  get activity(): { running: number; waiting: number } {
-    return { running: this.#running.size - this.#pool.waiting, waiting: this.#pool.waiting };
+  /** What goes on now, and what went on since the model was loaded. */
+  get activity(): EngineActivity {
+    const { size, available, indexed } = this.#pool;
+    const { running, waiting } = this.#scheduler;
+    return {
+      running: running.length,
+      waiting: waiting.length,
+      pages: { total: size, available, indexed },
+      ...this.#loop.counters,
+    };
   }
 
   async *generate(
     request: GenerationRequest,
     { signal }: { signal?: AbortSignal } = {},
   ): AsyncGenerator<GenerationEvent, void, undefined> {
-    const { prompt } = request;
-    const room = this.#room(prompt);
-    const sampling = this.#sampling(request);
-    const stops = validateStopStrings(request.stop ?? []);
-    const maxTokens = Math.min(request.maxTokens ?? this.text.defaults.maxTokens ?? room, room);
-    const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-    let end = () => {};
-    const ended = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    this.#running.add(ended);
-    let pages: Int32Array | null = null;
+    signal?.throwIfAborted();
+    if (this.#closed) throw closedError();
+    const answer = this.#prepare(request);
+    if (answer === null) return yield emptyAnswer(request.prompt.length);
+    // One that is complete may still be read to its end, whatever time that takes.
+    const stop = (error: unknown) => {
+      if (this.#loop.cancel(answer)) answer.events.fail(error);
+    };
+    const onAbort = () => {
+      this.#loop.cancel(answer);
+      answer.events.fail(signal!.reason);
+    };
+    const { timeoutMs } = request;
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
+    signal?.addEventListener("abort", onAbort);
+    this.#stops.add(stop);
     try {
-      pages = await this.#pool.acquire(pagesFor(prompt.length + maxTokens), stop);
-      const sampler = createSampler(sampling, prompt, this.#workspace);
-      yield* this.#answer(request, { sampler, stops, maxTokens, pages, signal: stop });
+      this.#loop.submit(answer);
+      for (let event: GenerationEvent | null = null; event?.type !== "end"; ) {
+        event = await answer.events.next();
+        yield event;
+      }
     } finally {
-      if (pages) this.#pool.release(pages);
-      this.#running.delete(ended);
-      end();
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      this.#stops.delete(stop);
+      this.#loop.cancel(answer);
     }
   }
 
@@ -164,9 +200,32 @@ export class Engine implements ServedModel {
 
   /** Ends running answers with an error, waits for them, and frees the backend's memory. */
   async close(): Promise<void> {
-    this.#closing.abort(new ApiError(503, "the server is shutting down", { code: "shutting_down" }));
-    await Promise.all(this.#running);
+    this.#closed = true;
+    for (const stop of this.#stops) stop(closedError());
+    await this.#loop.idle();
     this.#runner.close();
+  }
+
+  /** @returns null when no token is wanted */
+  #prepare(request: GenerationRequest): Answer | null {
+    const { prompt, priority, cacheSalt: salt, timeoutMs, ignoreEndTokens = false, constraint = null } = request;
+    const room = this.#room(prompt);
+    checkNumbers(priority, timeoutMs);
+    const sampling = this.#sampling(request);
+    const stops = validateStopStrings(request.stop ?? []);
+    const maxTokens = Math.min(request.maxTokens ?? this.text.defaults.maxTokens ?? room, room);
+    const sampler = createSampler(sampling, prompt, this.#workspace);
+    if (maxTokens <= 0) return null;
+    return new Answer(new Sequence({ prompt, maxLength: prompt.length + maxTokens, priority, salt }), {
+      sampler,
+      text: this.text,
+      stops,
+      maxTokens,
+      ignoreEndTokens,
+      topLogprobs: request.topLogprobs ?? null,
+      constraint,
+      vocabSize: this.#vocabSize,
+    });
   }
 
   /** Tokens that fit behind the prompt. @throws ApiError 400 when none does, or the prompt is no prompt */
@@ -205,80 +264,6 @@ export class Engine implements ServedModel {
     });
     return { ...params, drySequenceBreakers: this.#dryBreakers };
   }
-
-  async *#answer(
-    request: GenerationRequest,
-    run: { sampler: Sampler; stops: readonly string[]; maxTokens: number; pages: Int32Array; signal: AbortSignal },
-  ): AsyncGenerator<GenerationEvent, void, undefined> {
-    const { sampler, maxTokens, pages, signal } = run;
-    const detokenizer = this.text.tokenizer.detokenizer();
-    const matcher = new StopMatcher(run.stops);
-    const end = (reason: "stop" | "length", text: string, stopString: string | null, completionTokens: number) =>
-      ({ type: "end", reason, text, stopString, promptTokens: request.prompt.length, completionTokens }) as const;
-
-    let logits = maxTokens > 0 ? await this.#prefill(request.prompt, pages, signal) : null;
-    for (let count = 1; logits !== null; count++) {
-      const { token } = sampler.sample(logits);
-      sampler.accept(token);
-      const ends = this.text.endTokens.has(token) && !request.ignoreEndTokens;
-      const pushed = matcher.push(ends ? "" : detokenizer.push(token));
-      const logprobs = logprobsOf(logits, token, request.topLogprobs ?? null);
-      yield { type: "token", token, text: pushed.text, logprobs };
-      if (pushed.stop !== null) return yield end("stop", "", pushed.stop, count);
-      if (ends || count === maxTokens) {
-        const last = matcher.push(detokenizer.end());
-        const stopped = ends || last.stop !== null;
-        return yield end(stopped ? "stop" : "length", last.text + matcher.flush(), last.stop, count);
-      }
-      logits = await this.#step([token], request.prompt.length + count - 1, ROW_GENERATED, pages, true, signal);
-    }
-    yield end("length", "", null, 0);
-  }
-
-  /** Reads the prompt in chunks. @returns the logits after its last token */
-  async #prefill(prompt: readonly number[], pages: Int32Array, signal: AbortSignal): Promise<Float32Array | null> {
-    let logits: Float32Array | null = null;
-    for (let start = 0; start < prompt.length; start += this.#runner.maxRows) {
-      const chunk = prompt.slice(start, start + this.#runner.maxRows);
-      const last = start + chunk.length === prompt.length;
-      logits = await this.#step(chunk, start, ROW_PROMPT, pages, last, signal);
-    }
-    return logits;
-  }
-
-  /** Runs consecutive tokens of one sequence. @returns logits after the last one, when wanted */
-  async #step(
-    tokens: readonly number[],
-    start: number,
-    kind: number,
-    pages: Int32Array,
-    wantLogits: boolean,
-    signal: AbortSignal,
-  ): Promise<Float32Array | null> {
-    const rows = tokens.length;
-    const batch: Batch = {
-      tokens: Int32Array.from(tokens),
-      positions: Int32Array.from({ length: rows }, (_, i) => start + i),
-      sequences: new Int32Array(rows),
-      kinds: new Uint8Array(rows).fill(kind),
-      blockTables: [pages],
-      logitRows: wantLogits ? Int32Array.of(rows - 1) : new Int32Array(),
-    };
-    const logits = await this.#exclusive(async () => {
-      signal.throwIfAborted();
-      const outputs = await this.#runner.run(batch);
-      return wantLogits ? ((await outputs.logits!.read()) as Float32Array) : null;
-    });
-    signal.throwIfAborted();
-    return logits;
-  }
-
-  /** Steps of all answers take turns, in order of arrival: outputs are only valid until the next run. */
-  #exclusive<T>(step: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(step);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
-  }
 }
 
 /** @throws ConfigError when more is asked for than the model was made for */
@@ -289,7 +274,39 @@ function contextSize({ config }: Checkpoint, { contextSize: wanted }: EngineOpti
   throw new ConfigError("--ctx-size", `want an integer from 1 to ${limit} (the model's own limit), got ${wanted}`);
 }
 
-function logprobsOf(logits: Float32Array, token: number, count: number | null): TokenLogprobs | null {
-  if (count === null) return null;
-  return { token, logprob: tokenLogprob(logits, token), top: topLogprobs(logits, count) };
+/** @throws ConfigError when a whole answer has no room */
+function pagesWithin(bytes: number, pageBytes: number, least: number): number {
+  const pages = Math.floor(bytes / pageBytes);
+  if (pages >= least) return pages;
+  const mebibytes = (value: number) => `${(value / 2 ** 20).toFixed(1)} MiB`;
+  throw new ConfigError(
+    "--cache-memory",
+    `${mebibytes(bytes)}, but one answer of --ctx-size tokens takes ${mebibytes(least * pageBytes)}; ` +
+      "raise the one or lower the other",
+  );
+}
+
+/** setTimeout takes no more. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+function checkNumbers(priority: number | undefined, timeoutMs: number | undefined): void {
+  if (priority !== undefined && !Number.isSafeInteger(priority)) {
+    throw new ConfigError("priority", `want an integer, got ${priority}`);
+  }
+  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
+    throw new ConfigError("timeoutMs", `want a number above 0 up to ${MAX_TIMEOUT_MS}, got ${timeoutMs}`);
+  }
+}
+
+function emptyAnswer(promptTokens: number): GenerationEvent {
+  const counts = { promptTokens, cachedPromptTokens: 0, completionTokens: 0 };
+  return { type: "end", reason: "length", text: "", stopString: null, ...counts };
+}
+
+function timedOut(timeoutMs: number): ApiError {
+  return new ApiError(504, `the answer was not complete within ${timeoutMs} ms`, { code: "timeout" });
+}
+
+function closedError(): ApiError {
+  return new ApiError(503, "the server is shutting down", { code: "shutting_down" });
 }

@@ -1,3 +1,4 @@
+import type { TokenConstraint } from "./constraint.ts";
 import type { SamplingInput } from "./sampling/params.ts";
 
 /** What one answer is asked to be. */
@@ -14,6 +15,14 @@ export interface GenerationRequest {
   readonly ignoreEndTokens?: boolean;
   /** Log-probabilities of each token and of this many alternatives (0-20); null: none. Default null. */
   readonly topLogprobs?: number | null;
+  /** Answers of higher priority go first, and may interrupt those of lower ones. An integer; default 0. */
+  readonly priority?: number;
+  /** The answer must be complete by then, waiting included, in milliseconds from now. Default: no limit. */
+  readonly timeoutMs?: number;
+  /** Only requests of the same salt share what they have read, so that no one can find out by time what others asked. Default empty. */
+  readonly cacheSalt?: string;
+  /** The answer's text follows it; for this answer alone. Default none. */
+  readonly constraint?: TokenConstraint;
 }
 
 /** What `generate` yields: any number of tokens, then one end. */
@@ -39,6 +48,8 @@ export interface EndEvent {
   /** The stop string that ended the answer, if one did. */
   readonly stopString: string | null;
   readonly promptTokens: number;
+  /** Those of the prompt that had been read already, for this or another request. */
+  readonly cachedPromptTokens: number;
   /** Tokens sampled, the end token included. */
   readonly completionTokens: number;
 }
@@ -81,7 +92,7 @@ export interface ServedModel {
   readonly contextSize: number;
   /**
    * @throws ApiError 400 context_length_exceeded when the prompt leaves no room; both counts are in the message
-   * @throws ApiError 503 when the queue is full
+   * @throws ApiError 503 when the queue is full, 504 when the request's time is up
    * An abort of `signal` ends the iteration with the signal's reason and frees the cache at once.
    */
   generate(request: GenerationRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerationEvent>;

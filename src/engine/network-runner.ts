@@ -2,12 +2,13 @@ import type { Checkpoint } from "../model/checkpoint.ts";
 import type { Taps } from "../model/network.ts";
 import { recordMtp, recordNetwork } from "../model/network.ts";
 import type { Backend, Batch, CacheHandle, Executable, Numerics, Outputs, WeightHandle } from "../tensor/backend.ts";
+import { cacheRowBytes } from "../tensor/cache-row.ts";
 import { DTYPES } from "../tensor/dtype.ts";
-import type { CacheDType, Program } from "../tensor/program.ts";
+import type { CacheDType, CacheLayout, Program } from "../tensor/program.ts";
 
 export interface RunnerOptions {
-  /** Pages of the cache. */
-  readonly pages: number;
+  /** Pages of the cache, or how many for the bytes that each takes. */
+  readonly pages: number | ((pageBytes: number) => number);
   /** Rows per step. Default: what the backend prefers. */
   readonly maxRows?: number;
   /** Sequences per step. Default 1. */
@@ -88,7 +89,10 @@ export class NetworkRunner {
       for await (const handle of loadWeights(backend, mtp ? [network, mtp] : [network], numerics, options)) {
         handles.set(handle.name, own(handle));
       }
-      const cache = own(backend.allocCache(network.cache, options.pages));
+      const { pages } = options;
+      const cache = own(
+        backend.allocCache(network.cache, typeof pages === "number" ? pages : pages(pageBytes(network.cache))),
+      );
       const compile = async (program: Program) =>
         own(
           await backend.compile(program, {
@@ -127,6 +131,10 @@ export class NetworkRunner {
   close(): void {
     for (const handle of this.#owned) handle.close();
   }
+}
+
+function pageBytes({ pageSize, layers }: CacheLayout): number {
+  return layers.flat().reduce((sum, field) => sum + cacheRowBytes(field) * pageSize, 0);
 }
 
 /** The first layer's output projection, which every network has, speaks for the file. */

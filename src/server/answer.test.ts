@@ -10,7 +10,7 @@ async function read(texts: string[], options: Partial<AnswerOptions>, reason: "s
       yield { type: "token", token, text, logprobs: { token, logprob: -1, top: [] } };
     }
     const completionTokens = texts.length + 1;
-    yield { type: "end", reason, text: "", stopString: null, promptTokens: 7, completionTokens };
+    yield { type: "end", reason, text: "", stopString: null, promptTokens: 7, cachedPromptTokens: 0, completionTokens };
   }
   const events: AnswerEvent[] = [];
   for await (const event of readAnswer(generation(), { ...plain, ...options })) events.push(event);

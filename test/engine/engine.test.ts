@@ -1,67 +1,31 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openReference } from "../../src/backends/reference/backend.ts";
-import { Engine, type EngineOptions } from "../../src/engine/engine.ts";
-import type { EndEvent, GenerationRequest, TokenEvent } from "../../src/engine/generation.ts";
-import { textFromGguf } from "../../src/engine/text.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import type { GenerationRequest } from "../../src/engine/generation.ts";
 import { ApiError } from "../../src/errors.ts";
-import type { Checkpoint } from "../../src/model/checkpoint.ts";
-import { embeddedModelPath, openModel } from "../../src/node.ts";
 import type { Backend } from "../../src/tensor/backend.ts";
-import { JinjaTemplate } from "../../src/tokenizer/jinja.ts";
+import { answer as answerOf, type EmbeddedModel, openEmbedded, userTurn } from "./embedded-engine.ts";
 
-/** The embedded model: small, real, and it knows when to stop. */
-let checkpoint: Checkpoint;
+let model: EmbeddedModel;
 let backend: Backend;
 let engine: Engine;
 
-const OPTIONS: EngineOptions = {
-  id: "tiny",
-  contextSize: 512,
-  parallel: 2,
-  maxWaiting: 2,
-  renderTemplate: (source, variables) => new JinjaTemplate(source).render(variables),
-};
-
-async function newEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
-  return Engine.load(checkpoint, textFromGguf(checkpoint.gguf!), backend, { ...OPTIONS, ...options });
-}
-
-async function user(content: string): Promise<readonly number[]> {
-  return (await engine.renderChat({ messages: [{ role: "user", content }] })).ids;
-}
-
-interface Answer {
-  text: string;
-  tokens: TokenEvent[];
-  end: EndEvent;
-}
-
-async function answer(
-  request: GenerationRequest,
-  options: { signal?: AbortSignal; from?: Engine } = {},
-): Promise<Answer> {
-  const tokens: TokenEvent[] = [];
-  let text = "";
-  for await (const event of (options.from ?? engine).generate(request, { signal: options.signal })) {
-    text += event.text;
-    if (event.type === "end") return { text, tokens, end: event };
-    tokens.push(event);
-  }
-  throw new Error("the answer had no end");
-}
+const newEngine: EmbeddedModel["newEngine"] = (options) => model.newEngine(options);
+const user = (content: string) => userTurn(engine, content);
+const answer = (request: GenerationRequest, { from = engine, ...rest }: { signal?: AbortSignal; from?: Engine } = {}) =>
+  answerOf(from, request, rest);
 
 const GREEDY = { temperature: 0 };
 
 beforeAll(async () => {
-  ({ checkpoint } = await openModel(embeddedModelPath()));
   backend = openReference();
+  model = await openEmbedded(backend);
   engine = await newEngine();
 });
 
 afterAll(async () => {
   await engine.close();
-  backend.close();
-  await checkpoint.close();
+  await model.close();
 });
 
 describe("an answer", () => {

@@ -71,6 +71,7 @@ export class ScriptedModel implements ServedModel {
       text: "",
       stopString,
       promptTokens,
+      cachedPromptTokens: 0,
       completionTokens,
     });
     const pieces = answer(request);

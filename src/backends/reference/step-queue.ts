@@ -1,3 +1,5 @@
+import { nextTurn } from "../../tensor/next-turn.ts";
+
 /** Milliseconds of computing after which other work of the process gets its turn. */
 const BUDGET_MS = 10;
 
@@ -22,19 +24,4 @@ export class StepQueue {
     await nextTurn();
     this.#lastTurn = performance.now();
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else {
-      // Browsers: a message is a task of its own, and unlike setTimeout it is not held back for 4 ms.
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => {
-        port1.close();
-        resolve();
-      };
-      port2.postMessage(null);
-    }
-  });
 }

@@ -81,7 +81,7 @@ function draw(row: Float32Array, given: SamplingInput): number[] {
   const sampler = createSampler(validateSampling({ seed: 20, ...given }), PROMPT, new Candidates(row.length));
   for (const token of ANSWER) sampler.accept(token);
   const counts = new Array<number>(row.length).fill(0);
-  for (let i = 0; i < DRAWS; i++) counts[sampler.sample(row).token]!++;
+  for (let i = 0; i < DRAWS; i++) counts[sampler.sample(row)]!++;
   return counts;
 }
 

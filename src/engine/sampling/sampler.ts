@@ -1,5 +1,4 @@
 import { ConfigError } from "../../errors.ts";
-import { tokenLogprob } from "../logprobs.ts";
 import type { Candidates } from "./candidates.ts";
 import { DryPenalty } from "./dry.ts";
 import { minP } from "./min-p.ts";
@@ -13,12 +12,6 @@ import { topP } from "./top-p.ts";
 import { typical } from "./typical.ts";
 import { excludeTopChoices } from "./xtc.ts";
 
-export interface SampleResult {
-  readonly token: number;
-  /** Natural logarithm of the token's probability under the model's unmodified distribution. */
-  readonly logprob: number;
-}
-
 /** Chooses the tokens of one sequence: `sample` and `accept` by turns. */
 export interface Sampler {
   /**
@@ -27,7 +20,7 @@ export interface Sampler {
    * @param allowed bitmask of the tokens that may be chosen (bit t & 31 of word t >> 5); all when left out
    * @throws DeepTsError `bad_logits`: NaN, +Infinity, a wrong length, or no token possible
    */
-  sample(logits: Float32Array, allowed?: Uint32Array): SampleResult;
+  sample(logits: Float32Array, allowed?: Uint32Array): number;
   /** Tells that `token` is now part of the answer, whether it came from `sample` or not. */
   accept(token: number): void;
 }
@@ -73,13 +66,11 @@ class ChainSampler implements Sampler {
     for (let i = 0; i < prompt.length; i++) this.remember(prompt[i]!);
   }
 
-  sample(logits: Float32Array, allowed?: Uint32Array): SampleResult {
+  sample(logits: Float32Array, allowed?: Uint32Array): number {
     const c = this.candidates;
     c.load(logits, allowed);
     this.penalise(c);
-    const index = this.params.temperature === 0 ? c.best() : this.draw(c);
-    const token = c.ids[index]!;
-    return { token, logprob: tokenLogprob(logits, token) };
+    return c.ids[this.params.temperature === 0 ? c.best() : this.draw(c)]!;
   }
 
   accept(token: number): void {

@@ -1,0 +1,149 @@
+import { PrefixIndex, type PrefixNode, pageKey } from "./prefix-index.ts";
+import type { Sequence } from "./sequence.ts";
+
+export interface BlockPoolOptions {
+  readonly pages: number;
+  /** Tokens a page. */
+  readonly pageSize: number;
+  /** Only pages of prompt rows are shared, so that a hit gives the bits that computing gives. Default false. */
+  readonly deterministic?: boolean;
+}
+
+/**
+ * The pages of the cache: who holds them, and which of them hold the beginning of some text. A page may have several
+ * holders, all of which only read it. What nobody holds stays findable until its place is needed, the longest unused first.
+ */
+export class BlockPool {
+  readonly size: number;
+  readonly pageSize: number;
+  readonly #deterministic: boolean;
+  /** Holders by page. */
+  readonly #holders: Int32Array;
+  /** Pages that nobody holds and nobody could find. */
+  readonly #free: number[];
+  /** Pages that nobody holds but the index knows, the longest unused first. */
+  readonly #cached = new Set<number>();
+  readonly #index = new PrefixIndex();
+  readonly #keys = new WeakMap<Sequence, string[]>();
+
+  constructor({ pages, pageSize, deterministic = false }: BlockPoolOptions) {
+    this.size = pages;
+    this.pageSize = pageSize;
+    this.#deterministic = deterministic;
+    this.#holders = new Int32Array(pages);
+    this.#free = Array.from({ length: pages }, (_, i) => pages - 1 - i);
+  }
+
+  /** Pages that can be had now. */
+  get available(): number {
+    return this.#free.length + this.#cached.size;
+  }
+
+  /** Pages that somebody could find. */
+  get indexed(): number {
+    return this.#index.size;
+  }
+
+  pagesFor(tokens: number): number {
+    return Math.ceil(tokens / this.pageSize);
+  }
+
+  /** Gives the sequence pages for this many tokens. @returns false, with nothing changed, when there are too few */
+  reserve(sequence: Sequence, tokens: number): boolean {
+    const wanted = this.pagesFor(tokens) - sequence.pages.length;
+    if (wanted > this.available) return false;
+    for (let i = 0; i < wanted; i++) {
+      const page = this.#free.pop() ?? this.#evict();
+      this.#holders[page] = 1;
+      sequence.pages.push(page);
+    }
+    return true;
+  }
+
+  /**
+   * Takes over what is known to hold the next tokens of the sequence. The last token always remains to be computed, for
+   * its logits are not in the cache.
+   */
+  takePrefix(sequence: Sequence): void {
+    if (sequence.numComputed % this.pageSize !== 0) return;
+    for (const node of this.#found(sequence)) {
+      if (this.#holders[node.page]!++ === 0) this.#cached.delete(node.page);
+      sequence.pages.push(node.page);
+      sequence.advance(sequence.pages.length * this.pageSize, true);
+    }
+  }
+
+  /** Pages that `reserve` would take for all tokens so far, were `takePrefix` called before. */
+  missing(sequence: Sequence): number {
+    let held = sequence.pages.length;
+    for (const node of this.#found(sequence)) if (this.#holders[node.page]! > 0) held++;
+    return this.pagesFor(sequence.tokens.length) - held;
+  }
+
+  /** Lets others find the full pages of what is computed. */
+  publish(sequence: Sequence): void {
+    const end = this.#deterministic ? Math.min(sequence.numComputed, sequence.promptLength) : sequence.numComputed;
+    const count = Math.floor(end / this.pageSize);
+    const keys = this.#keysOf(sequence, count);
+    this.#index.add(sequence.salt, keys, sequence.pages, (i) =>
+      Math.min(sequence.promptLength, (i + 1) * this.pageSize),
+    );
+  }
+
+  /** Forgets what the pages of a sequence hold from this token on: it was not computed after all. */
+  retract(sequence: Sequence, from: number): void {
+    for (const page of sequence.pages.slice(Math.floor(from / this.pageSize))) this.#forget(page);
+  }
+
+  /** Gives back the pages behind this many tokens, which are all that is computed now: rejected drafts. */
+  truncate(sequence: Sequence, tokens: number): void {
+    while (sequence.pages.length > this.pagesFor(tokens)) this.#drop(sequence.pages.pop()!);
+    sequence.numComputed = Math.min(sequence.numComputed, tokens);
+    const keys = this.#keys.get(sequence);
+    if (keys) keys.length = Math.min(keys.length, Math.floor(tokens / this.pageSize));
+  }
+
+  /** Gives back all pages. The last go first: of what stays findable, ends are of less use than beginnings. */
+  release(sequence: Sequence): void {
+    this.truncate(sequence, 0);
+  }
+
+  /** What the index has for the next pages of a sequence whose pages are all full. */
+  *#found(sequence: Sequence): Generator<PrefixNode> {
+    const { tokens, promptLength } = sequence;
+    const end = this.#deterministic ? Math.min(tokens.length - 1, promptLength) : tokens.length - 1;
+    const keys = this.#keysOf(sequence, Math.floor(end / this.pageSize));
+    const held = sequence.pages.length;
+    let depth = 0;
+    for (const node of this.#index.find(sequence.salt, keys)) {
+      if (depth++ < held) continue;
+      // What this sequence wrote itself it takes back only as it wrote it.
+      if (depth * this.pageSize > promptLength && node.promptRows !== promptLength) return;
+      yield node;
+    }
+  }
+
+  #keysOf(sequence: Sequence, count: number): string[] {
+    const keys = this.#keys.get(sequence) ?? [];
+    this.#keys.set(sequence, keys);
+    while (keys.length < count) keys.push(pageKey(sequence.tokens, keys.length * this.pageSize, this.pageSize));
+    return keys.slice(0, count);
+  }
+
+  #drop(page: number): void {
+    this.#holders[page]!--;
+    if (this.#holders[page]! > 0) return;
+    if (this.#index.has(page)) this.#cached.add(page);
+    else this.#free.push(page);
+  }
+
+  #evict(): number {
+    const [oldest] = this.#cached;
+    this.#forget(oldest!);
+    return this.#free.pop()!;
+  }
+
+  #forget(page: number): void {
+    for (const gone of this.#index.remove(page)) if (this.#cached.delete(gone)) this.#free.push(gone);
+  }
+}

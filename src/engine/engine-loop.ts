@@ -1,0 +1,134 @@
+import type { Batch, Outputs } from "../tensor/backend.ts";
+import { ROW_PROMPT } from "../tensor/backend.ts";
+import { nextTurn } from "../tensor/next-turn.ts";
+import type { Answer } from "./answer.ts";
+import type { BlockPool } from "./block-pool.ts";
+import type { PlannedRows, Scheduler } from "./scheduler.ts";
+import type { Sequence } from "./sequence.ts";
+import { toBatch } from "./step-batch.ts";
+
+/** Milliseconds of choosing tokens after which other work of the process gets its turn. */
+const SAMPLING_MS = 8;
+
+/** What the loop has done since the engine was loaded. */
+export interface EngineCounters {
+  readonly steps: number;
+  /** Rows computed. */
+  readonly promptRows: number;
+  readonly generatedRows: number;
+  /** Sequences that had to give up their pages for others. */
+  readonly preemptions: number;
+}
+
+/**
+ * The one loop of an engine: plan a step, run it, choose tokens, tell of them. It runs while there are answers to make.
+ * An answer that is cancelled leaves between two steps: then nothing is being written to its pages.
+ */
+export class EngineLoop {
+  readonly #scheduler: Scheduler;
+  readonly #pool: BlockPool;
+  readonly #run: (batch: Batch) => Promise<Outputs>;
+  readonly #answers = new Map<Sequence, Answer>();
+  readonly #cancelled = new Set<Answer>();
+  readonly #counters = { steps: 0, promptRows: 0, generatedRows: 0 };
+  #stepping = false;
+  /** The loop, while it runs. */
+  #loop: Promise<void> | null = null;
+
+  constructor(scheduler: Scheduler, pool: BlockPool, run: (batch: Batch) => Promise<Outputs>) {
+    this.#scheduler = scheduler;
+    this.#pool = pool;
+    this.#run = run;
+  }
+
+  get counters(): EngineCounters {
+    return { ...this.#counters, preemptions: this.#scheduler.preemptions };
+  }
+
+  /** @throws CacheFullError, ApiError 503: see Scheduler.add */
+  submit(answer: Answer): void {
+    this.#scheduler.add(answer.sequence);
+    this.#answers.set(answer.sequence, answer);
+    this.#loop ??= this.#steps();
+  }
+
+  /** Nobody wants the answer any more, however far it is. @returns false when it had ended by itself */
+  cancel(answer: Answer): boolean {
+    if (!this.#answers.has(answer.sequence)) return false;
+    if (this.#stepping && this.#scheduler.running.includes(answer.sequence)) this.#cancelled.add(answer);
+    else this.#remove(answer);
+    return true;
+  }
+
+  /** Resolves when there is nothing to do. */
+  async idle(): Promise<void> {
+    await this.#loop;
+  }
+
+  async #steps(): Promise<void> {
+    await Promise.resolve(); // what is submitted in one go starts in one step
+    while (this.#answers.size > 0) {
+      this.#stepping = true;
+      let plan: readonly PlannedRows[] = [];
+      try {
+        plan = this.#scheduler.schedule();
+        await this.#step(plan);
+      } catch (error) {
+        this.#undo(plan, error);
+      }
+      this.#stepping = false;
+      for (const answer of this.#cancelled) this.#remove(answer);
+      this.#cancelled.clear();
+    }
+    this.#loop = null;
+  }
+
+  /** A step has failed: so have the answers in it. Others may have built on its pages. */
+  #undo(plan: readonly PlannedRows[], error: unknown): void {
+    for (const { sequence, start } of plan) this.#pool.retract(sequence, start);
+    const failed = plan.length > 0 ? plan.map(({ sequence }) => sequence) : [...this.#answers.keys()];
+    for (const sequence of failed) this.#fail(sequence, error);
+    this.#scheduler.restart();
+  }
+
+  async #step(plan: readonly PlannedRows[]): Promise<void> {
+    if (plan.length === 0) throw new Error("the scheduler gave nobody a row");
+    const batch = toBatch(plan);
+    const outputs = await this.#run(batch);
+    this.#counters.steps++;
+    for (const kind of batch.kinds) this.#counters[kind === ROW_PROMPT ? "promptRows" : "generatedRows"]++;
+    if (batch.logitRows.length === 0) return;
+    const logits = (await outputs.logits!.read()) as Float32Array;
+    const width = logits.length / batch.logitRows.length;
+    let row = 0;
+    let since = performance.now();
+    for (const { sequence } of plan) {
+      if (sequence.remaining > 0) continue;
+      this.#advance(sequence, logits.subarray(row * width, ++row * width));
+      if (performance.now() - since < SAMPLING_MS) continue;
+      await nextTurn();
+      since = performance.now();
+    }
+  }
+
+  #advance(sequence: Sequence, logits: Float32Array): void {
+    const answer = this.#answers.get(sequence);
+    if (!answer || this.#cancelled.has(answer)) return;
+    try {
+      if (!answer.advance(logits)) this.#remove(answer);
+    } catch (error) {
+      this.#fail(sequence, error);
+    }
+  }
+
+  #fail(sequence: Sequence, error: unknown): void {
+    const answer = this.#answers.get(sequence);
+    if (!answer) return;
+    answer.events.fail(error);
+    this.#remove(answer);
+  }
+
+  #remove(answer: Answer): void {
+    if (this.#answers.delete(answer.sequence)) this.#scheduler.remove(answer.sequence);
+  }
+}
