@@ -22,7 +22,9 @@ export class KernelModule {
 
   /** @param threads more than 1 only with shared memory */
   static async open(environment: Environment, bytes: BufferSource, threads: number, shared: boolean) {
-    const module = await WebAssembly.compile(bytes);
+    const module = await WebAssembly.compile(bytes).catch((cause: Error) => {
+      throw new BackendUnavailableError("wasm", `its module does not compile: ${cause.message}`, { cause });
+    });
     const opened = new KernelModule(environment, threads, shared);
     try {
       const starts = opened.#threads.map((_, i) => opened.#send({ start: module, memory: opened.#memory }, i));
