@@ -3,7 +3,7 @@ import { blobSource } from "./blob-source.ts";
 import { type ByteFolder, type ByteSource, checkRange } from "./byte-source.ts";
 
 /** Shorter reads come out of a block of this size, so that small tensors side by side cost one request. */
-const BLOCK_BYTES = 2 ** 20;
+const BLOCK_BYTES = 2 ** 18;
 
 /** The file behind `url` and its neighbours, which are asked for with the same query. Names are as the URL spells them. */
 export function urlFolder(url: URL, signal?: AbortSignal): ByteFolder {
