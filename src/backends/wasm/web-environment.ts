@@ -30,7 +30,11 @@ export function webEnvironment(modules: string | URL): Environment {
         onReply(data);
       };
       worker.onerror = (event) => onEnd(event.message);
-      return { post: (message) => worker.postMessage(message), hold: () => {}, end: () => worker.terminate() };
+      return {
+        post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
+        hold: () => {},
+        end: () => worker.terminate(),
+      };
     },
   };
 }
