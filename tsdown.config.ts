@@ -36,6 +36,7 @@ export default defineConfig([
     (entry): UserConfig => ({
       ...shared,
       entry: [entry],
+      dts: entry === "src/browser.ts",
       platform: "browser",
       target: "es2022",
       clean: false,
