@@ -2,24 +2,23 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { EMBEDDED_MODEL } from "./embedded.ts";
-import { Engine } from "./engine/engine.ts";
-import type { LoadProgress } from "./engine/network-runner.ts";
+import type { LoadedModel, ModelHost, ModelOptions, NamedCheckpoint } from "./engine/load-model.ts";
+import { assembleModel } from "./engine/load-model.ts";
 import type { ModelText } from "./engine/text.ts";
 import { generationFromHf, textFromGguf } from "./engine/text.ts";
-import { BackendUnavailableError, ConfigError, FormatError } from "./errors.ts";
+import { BackendUnavailableError, FormatError } from "./errors.ts";
 import { isDirectory, openFolder } from "./formats/file-source.ts";
-import type { Checkpoint } from "./model/checkpoint.ts";
 import { openCheckpoint, readJson } from "./model/checkpoint.ts";
-import type { Backend, Numerics } from "./tensor/backend.ts";
+import type { Backend } from "./tensor/backend.ts";
 import type { Encoder } from "./tensor/encoder.ts";
-import type { CacheDType } from "./tensor/program.ts";
-import { TemplateWorker } from "./tokenizer/template-worker.ts";
+import { nodeTemplateThread } from "./tokenizer/template-node.ts";
 import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
 
 export { type CpuOptions, cpuTargets, openCpu } from "./backends/cpu/backend.ts";
 export { openReference } from "./backends/reference/backend.ts";
 export { Engine } from "./engine/engine.ts";
 export type * from "./engine/generation.ts";
+export type { LoadedModel, ModelOptions } from "./engine/load-model.ts";
 export * from "./errors.ts";
 export type * from "./tensor/backend.ts";
 export type * from "./tensor/program.ts";
@@ -93,15 +92,10 @@ async function openOutsideBackend(file: string): Promise<Backend> {
   return backend;
 }
 
-/** A model opened for reading: network, weights' places, and where it lies. */
-export interface OpenedModel {
-  readonly checkpoint: Checkpoint;
+/** A model opened for reading, and where it lies. */
+export interface OpenedModel extends NamedCheckpoint {
   /** File or directory. */
   readonly path: string;
-  /** Short name: of the file without .gguf, or of the directory. */
-  readonly name: string;
-  /** Modification time in Unix seconds. */
-  readonly modified: number;
 }
 
 /**
@@ -154,29 +148,11 @@ export async function loadText(model: string = embeddedModelPath()): Promise<Mod
   };
 }
 
-export interface LoadOptions {
+export interface LoadOptions extends ModelOptions {
   /** A name of BACKENDS, `auto`, or the path of a module. Default auto. */
   readonly backend?: string;
   /** Threads of the cpu and wasm backends. Default: the physical cores that this process may use. */
   readonly threads?: number;
-  /** Default auto: fast where weights are quantised and the backend can, else exact. */
-  readonly numerics?: Numerics | "auto";
-  /** What the cache is kept in. Default auto: f16 for fast numerics, f32 for exact ones. */
-  readonly cacheType?: CacheDType | "auto";
-  /** Positions a sequence may have. Default: the model's own limit, at most 8192. */
-  readonly contextSize?: number;
-  /** Sequences of full length that the cache holds at once. Default 4. */
-  readonly parallel?: number;
-  readonly onProgress?: (progress: LoadProgress) => void;
-  readonly signal?: AbortSignal;
-}
-
-/** A model that answers, with everything it needs; one `close()` frees it all. */
-export interface LoadedModel {
-  readonly engine: Engine;
-  /** Things a user should know about the file and about what computes. */
-  readonly notes: readonly string[];
-  close(): Promise<void>;
 }
 
 /**
@@ -189,52 +165,21 @@ export interface LoadedModel {
  * for await (const event of engine.generate({ prompt: ids, maxTokens: 50 })) process.stdout.write(event.text);
  * await close();
  */
-export async function loadModel(model?: string, options: LoadOptions = {}): Promise<LoadedModel> {
-  const place = model ?? embeddedModelPath();
-  const embedded = path.resolve(place) === embeddedModelPath();
-  const closers: (() => unknown)[] = [];
-  const close = async () => {
-    for (const step of closers.splice(0).reverse()) await step();
+export async function loadModel(
+  model: string = embeddedModelPath(),
+  { backend, threads, ...options }: LoadOptions = {},
+): Promise<LoadedModel> {
+  const embedded = path.resolve(model) === embeddedModelPath();
+  const host: ModelHost = {
+    openBackend: (onNote) => openBackend(backend, { threads, onNote }),
+    openModel: async () => {
+      const opened = await openModel(model);
+      return embedded ? { ...opened, name: EMBEDDED_MODEL.id, description: EMBEDDED_MODEL.description } : opened;
+    },
+    loadText: ({ gguf }) => (gguf ? textFromGguf(gguf) : loadText(model)),
+    startTemplateThread: nodeTemplateThread(),
   };
-  try {
-    const notes: string[] = [];
-    const { threads } = options;
-    const backend = await openBackend(options.backend, { threads, onNote: (note) => notes.push(note) });
-    closers.push(() => backend.close());
-    const opened = await openModel(place);
-    closers.push(() => opened.checkpoint.close());
-    const text = opened.checkpoint.gguf ? textFromGguf(opened.checkpoint.gguf) : await loadText(place);
-    checkVocabulary(text, opened.checkpoint);
-    const worker = new TemplateWorker();
-    closers.push(() => worker.close());
-    const engine = await Engine.load(opened.checkpoint, text, backend, {
-      id: embedded ? EMBEDDED_MODEL.id : opened.name,
-      description: embedded ? EMBEDDED_MODEL.description : "",
-      created: opened.modified,
-      numerics: options.numerics,
-      cacheType: options.cacheType,
-      contextSize: options.contextSize,
-      parallel: options.parallel,
-      renderTemplate: (source, variables) => worker.render(source, variables),
-      onProgress: options.onProgress,
-      signal: options.signal,
-    });
-    closers.push(() => engine.close());
-    return { engine, notes: [...notes, ...opened.checkpoint.notes], close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-/** A tokenizer may name fewer ids than the network has rows (padding), never more. */
-function checkVocabulary(text: ModelText, { config }: Checkpoint): void {
-  if (text.tokenizer.size > config.vocabSize) {
-    throw new ConfigError(
-      "vocab_size",
-      `${config.vocabSize}, but the tokenizer has ids up to ${text.tokenizer.size - 1}`,
-    );
-  }
+  return assembleModel(host, options);
 }
 
 /** The embedded model lies beside src/ in a checkout and beside dist/ in the package. */

@@ -42,7 +42,7 @@ beforeEach(() => {
     cpSync(path.join(root, name), path.join(checkout, name), { recursive: true });
   }
   symlinkSync(path.join(root, "node_modules"), path.join(checkout, "node_modules"), "dir");
-  write("src/node.ts", "export const version = 1;\n");
+  for (const entry of ["node", "browser", "a-web-thread"]) write(`src/${entry}.ts`, "export const version = 1;\n");
   write("src/cli/main.ts", MAIN.replace("argv", "argv: string[]"));
 });
 

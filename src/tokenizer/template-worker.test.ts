@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { TextError } from "../errors.ts";
+import { nodeTemplateThread } from "./template-node.ts";
 import { TemplateWorker } from "./template-worker.ts";
 
 describe("TemplateWorker", () => {
-  const worker = new TemplateWorker();
+  const worker = new TemplateWorker(nodeTemplateThread());
   afterAll(() => worker.close());
 
   it("renders in a thread", async () => {
@@ -30,7 +31,7 @@ describe("TemplateWorker", () => {
   });
 
   it("ends a template that takes too long, and serves the next one", async () => {
-    const strict = new TemplateWorker({ timeLimit: 1000 });
+    const strict = new TemplateWorker(nodeTemplateThread(), { timeLimit: 1000 });
     const loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
     const slow = strict.render(loop, {});
     const after = strict.render("after", {});
@@ -40,7 +41,7 @@ describe("TemplateWorker", () => {
   });
 
   it("ends a template that fills memory, and serves the next one", async () => {
-    const small = new TemplateWorker({ timeLimit: 60_000, memoryLimit: 32 });
+    const small = new TemplateWorker(nodeTemplateThread(32), { timeLimit: 60_000 });
     const hoard = `{% set ns = namespace(all=[]) %}{% for i in range(99999) %}{% set ns.all = ns.all + [range(99999)] %}{% endfor %}`;
     await expect(small.render(hoard, {})).rejects.toThrow(/memory/);
     expect(await small.render("after", {})).toBe("after");
@@ -48,7 +49,7 @@ describe("TemplateWorker", () => {
   });
 
   it("fails what waits when it is closed, and everything afterwards", async () => {
-    const closing = new TemplateWorker();
+    const closing = new TemplateWorker(nodeTemplateThread());
     const waiting = [closing.render("a", {}), closing.render("b", {})].map((p) => expect(p).rejects.toThrow(/closed/));
     await closing.close();
     await Promise.all(waiting);

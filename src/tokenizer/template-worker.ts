@@ -1,4 +1,3 @@
-import { Worker } from "node:worker_threads";
 import { TextError } from "../errors.ts";
 
 /** Messages between TemplateWorker and its thread. */
@@ -6,13 +5,27 @@ export interface RenderRequest {
   readonly source: string;
   readonly variables: Readonly<Record<string, unknown>>;
 }
-export type RenderReply = { readonly text: string } | { readonly error: string };
+/** `started` comes before each text, so that starting the thread costs no template its time. */
+export type RenderReply = "started" | { readonly text: string } | { readonly error: string };
+
+/** A thread that runs serveTemplates() of template-server.ts. */
+export interface TemplateThread {
+  /** @throws where the request cannot be sent to a thread */
+  post(request: RenderRequest): void;
+  /** Whether it keeps the process alive. */
+  hold(busy: boolean): void;
+  end(): Promise<unknown>;
+}
+
+/** How a thread is started depends on where this runs: template-node.ts, template-web.ts. */
+export type StartTemplateThread = (
+  onReply: (reply: RenderReply) => void,
+  onEnd: (reason: string) => void,
+) => TemplateThread;
 
 export interface TemplateWorkerOptions {
   /** Milliseconds that one rendering may take (default 2000); starting the thread does not count. */
   timeLimit?: number;
-  /** Megabytes of heap that the thread may use (default 128). */
-  memoryLimit?: number;
 }
 
 interface Job {
@@ -28,18 +41,18 @@ interface Job {
  * made it, who calls `close()`.
  */
 export class TemplateWorker {
+  readonly #startThread: StartTemplateThread;
   readonly #timeLimit: number;
-  readonly #memoryLimit: number;
   readonly #queue: Job[] = [];
-  #thread: Worker | null = null;
+  #thread: TemplateThread | null = null;
   /** The job that the thread works on. */
   #current: Job | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
   #closed = false;
 
-  constructor({ timeLimit = 2000, memoryLimit = 128 }: TemplateWorkerOptions = {}) {
+  constructor(startThread: StartTemplateThread, { timeLimit = 2000 }: TemplateWorkerOptions = {}) {
+    this.#startThread = startThread;
     this.#timeLimit = timeLimit;
-    this.#memoryLimit = memoryLimit;
   }
 
   /**
@@ -59,14 +72,14 @@ export class TemplateWorker {
     const thread = this.#thread;
     this.#thread = null;
     this.#settle((job) => job.failed(new TextError("the chat template renderer was closed")));
-    await thread?.terminate();
+    await thread?.end();
   }
 
   #next(): void {
     if (this.#current !== null) return;
     const job = this.#queue.shift();
     if (job === undefined) {
-      this.#thread?.unref();
+      this.#thread?.hold(false);
       return;
     }
     if (this.#closed) {
@@ -77,39 +90,27 @@ export class TemplateWorker {
     this.#current = job;
     try {
       this.#thread ??= this.#start();
-      this.#thread.ref();
-      this.#thread.postMessage(job.request);
+      this.#thread.hold(true);
+      this.#thread.post(job.request);
     } catch (cause) {
       // For example a function among the variables, which cannot be sent to a thread.
       this.#settle((job) => job.failed(new TextError(`chat template: cannot be rendered: ${cause}`, { cause })));
     }
   }
 
-  #start(): Worker {
-    // From sources the thread is a TypeScript file too; in the bundle it is an entry of its own beside this file.
-    const entry = import.meta.url.endsWith(".ts") ? "./template-thread.ts" : "./template-thread.mjs";
-    const thread = new Worker(new URL(entry, import.meta.url), {
-      env: {},
-      resourceLimits: { maxOldGenerationSizeMb: this.#memoryLimit, maxYoungGenerationSizeMb: 32 },
-    });
-    thread.on("message", (reply: RenderReply | "started") => {
-      if (this.#thread !== thread) return;
-      if (reply === "started") this.#startClock();
-      else this.#settle((job) => ("text" in reply ? job.done(reply.text) : job.failed(new TextError(reply.error))));
-    });
-    const lost = (reason: string) => {
-      if (this.#thread !== thread) return;
-      this.#thread = null;
-      this.#settle((job) => job.failed(new TextError(`chat template: ${reason}`)));
-    };
-    thread.on("error", (error: Error & { code?: string }) =>
-      lost(
-        error.code === "ERR_WORKER_OUT_OF_MEMORY"
-          ? `needs more than ${this.#memoryLimit} MB of memory`
-          : `the rendering thread failed: ${error.message}`,
-      ),
+  #start(): TemplateThread {
+    const thread = this.#startThread(
+      (reply) => {
+        if (this.#thread !== thread) return;
+        if (reply === "started") this.#startClock();
+        else this.#settle((job) => ("text" in reply ? job.done(reply.text) : job.failed(new TextError(reply.error))));
+      },
+      (reason) => {
+        if (this.#thread !== thread) return;
+        this.#thread = null;
+        this.#settle((job) => job.failed(new TextError(`chat template: ${reason}`)));
+      },
     );
-    thread.on("exit", () => lost("the rendering thread ended"));
     return thread;
   }
 
@@ -118,7 +119,7 @@ export class TemplateWorker {
       const thread = this.#thread;
       this.#thread = null;
       this.#settle((job) => job.failed(new TextError(`chat template: stopped after ${this.#timeLimit} ms`)));
-      void thread?.terminate();
+      void thread?.end();
     }, this.#timeLimit);
   }
 

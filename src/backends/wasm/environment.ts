@@ -13,7 +13,7 @@ export interface Environment {
 
 /** A thread that runs serveModule() of thread.ts. */
 export interface ModuleThread {
-  post(message: Message): void;
+  post(message: Message, transfer?: readonly Transferable[]): void;
   /** Whether it keeps the process alive; at first it does not. */
   hold(busy: boolean): void;
   end(): void;

@@ -9,12 +9,14 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** Of a large tensor no more than this is in memory twice. */
+const PIECE_BYTES = 2 ** 23;
+
 /**
  * A module in a thread of its own, with further threads in the same memory where it can be shared. The caller's thread never
- * computes: calls are messages, carried out in their order. Shared memory it reads and writes itself.
+ * computes and never sees that memory: calls are messages, carried out in their order.
  */
 export class KernelModule {
-  readonly #memory: WebAssembly.Memory | null;
   readonly #threads: ModuleThread[] = [];
   readonly #waiting = new Map<number, Waiting>();
   #messages = 0;
@@ -22,11 +24,18 @@ export class KernelModule {
 
   /** @param threads more than 1 only with shared memory */
   static async open(environment: Environment, bytes: BufferSource, threads: number, shared: boolean) {
-    const module = await WebAssembly.compile(bytes);
-    const opened = new KernelModule(environment, threads, shared);
+    const module = await WebAssembly.compile(bytes).catch((cause: Error) => {
+      throw new BackendUnavailableError("wasm", `its module does not compile: ${cause.message}`, { cause });
+    });
+    const opened = new KernelModule(environment, threads);
     try {
-      const starts = opened.#threads.map((_, i) => opened.#send({ start: module, memory: opened.#memory }, i));
-      await Promise.all(starts);
+      const ways = opened.#threads.slice(1).map(() => new MessageChannel());
+      const giveTo = ways.map(({ port1 }) => port1);
+      const first = opened.#send({ start: module, memory: shared ? { giveTo } : "alone" }, shared ? giveTo : []);
+      const others = ways.map(({ port2 }, i) =>
+        opened.#send({ start: module, memory: { takeFrom: port2 } }, [port2], i + 1),
+      );
+      await Promise.all([first, ...others]);
       await opened.call("_initialize");
     } catch (error) {
       opened.close();
@@ -35,8 +44,7 @@ export class KernelModule {
     return opened;
   }
 
-  private constructor(environment: Environment, threads: number, shared: boolean) {
-    this.#memory = shared ? sharedMemory() : null;
+  private constructor(environment: Environment, threads: number) {
     for (let i = 0; i < threads; i++) {
       const lost = (why: string) => this.#end(new BackendUnavailableError("wasm", why));
       this.#threads.push(environment.startThread((reply) => this.#receive(reply), lost));
@@ -49,13 +57,15 @@ export class KernelModule {
   }
 
   async write(address: number, contents: Uint8Array): Promise<void> {
-    if (this.#memory && !this.#closed) new Uint8Array(this.#memory.buffer, address, contents.length).set(contents);
-    else await this.#send({ write: address, contents });
+    for (let at = 0; at < contents.length; at += PIECE_BYTES) {
+      // A copy that can be handed over: of a view, a message would carry all that it is a view on.
+      const piece = contents.slice(at, at + PIECE_BYTES);
+      await this.#send({ write: address + at, contents: piece }, [piece.buffer]);
+    }
   }
 
   async read(address: number, into: Uint8Array): Promise<void> {
-    if (this.#memory && !this.#closed) into.set(new Uint8Array(this.#memory.buffer, address, into.length));
-    else into.set((await this.#send({ read: address, bytes: into.length })) as Uint8Array);
+    into.set((await this.#send({ read: address, bytes: into.length })) as Uint8Array);
   }
 
   /** Ends the threads, whatever they do; calls under way are rejected. */
@@ -63,13 +73,17 @@ export class KernelModule {
     this.#end(new BackendUnavailableError("wasm", "it is closed"));
   }
 
-  #send(message: Unnumbered<Message>, thread = 0): Promise<number | Uint8Array> {
+  #send(
+    message: Unnumbered<Message>,
+    transfer: readonly Transferable[] = [],
+    thread = 0,
+  ): Promise<number | Uint8Array> {
     if (this.#closed) return Promise.reject(this.#closed);
     const id = this.#messages++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#threads[0]!.hold(true);
-      this.#threads[thread]!.post({ ...message, id } as Message);
+      this.#threads[thread]!.post({ ...message, id } as Message, transfer);
     });
   }
 
@@ -93,16 +107,5 @@ export class KernelModule {
     for (const thread of this.#threads) thread.end();
     for (const { reject } of this.#waiting.values()) reject(why);
     this.#waiting.clear();
-  }
-}
-
-/** As much as 32 bits reach, or as much of it as this machine can reserve. */
-function sharedMemory(): WebAssembly.Memory {
-  for (let maximum = 65536; ; maximum /= 2) {
-    try {
-      return new WebAssembly.Memory({ initial: 64, maximum, shared: true });
-    } catch (cause) {
-      if (maximum <= 4096) throw new BackendUnavailableError("wasm", "there is no memory for it", { cause });
-    }
   }
 }

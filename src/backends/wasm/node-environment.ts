@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { Worker } from "node:worker_threads";
+import { type Transferable as NodeTransferable, Worker } from "node:worker_threads";
 import { BackendUnavailableError } from "../../errors.ts";
 import { physicalCores } from "../kernels/physical-cores.ts";
 import type { Environment } from "./environment.ts";
@@ -33,7 +33,7 @@ export function nodeEnvironment(): Environment {
       worker.on("exit", () => onEnd("its thread ended"));
       worker.unref();
       return {
-        post: (message) => worker.postMessage(message),
+        post: (message, transfer = []) => worker.postMessage(message, transfer as readonly NodeTransferable[]),
         hold: (busy) => (busy ? worker.ref() : worker.unref()),
         end: () => void worker.terminate(),
       };

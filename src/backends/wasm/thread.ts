@@ -1,10 +1,16 @@
 /** What a thread is told. It carries out messages in their order and answers each with a Reply of the same number. */
 export type Message =
-  | { readonly id: number; readonly start: WebAssembly.Module; readonly memory: WebAssembly.Memory | null }
+  | { readonly id: number; readonly start: WebAssembly.Module; readonly memory: MemoryPlace }
   | { readonly id: number; readonly call: string; readonly args: readonly Argument[] }
   | { readonly id: number; readonly read: number; readonly bytes: number }
   | { readonly id: number; readonly write: number; readonly contents: Uint8Array }
   | ({ readonly id: number } & ThreadStart);
+/**
+ * Where a thread has its memory from: it makes one, alone or to share it with the threads behind these ports; or it gets the
+ * one that comes by a port. The caller's thread never holds a shared memory: only its collector would free it, and that
+ * does not know how large it is.
+ */
+export type MemoryPlace = "alone" | { readonly giveTo: readonly MessagePort[] } | { readonly takeFrom: MessagePort };
 /** Numbers go as they are; of an array the module gets the address of a copy, which is gone after the call. */
 export type Argument = number | Uint8Array | Int32Array | Uint32Array | Float32Array;
 export type Reply =
@@ -36,8 +42,18 @@ export function serveModule(port: Port): void {
   /** Views may change whenever the memory grows. */
   const bytesAt = (address: number, length: number) => new Uint8Array(memory.buffer, address, length);
 
-  const start = (module: WebAssembly.Module, given: WebAssembly.Memory | null): number => {
-    memory = given ?? new WebAssembly.Memory({ initial: 64, maximum: 65536 });
+  /** As much as 32 bits reach, or as much of it as this machine can reserve. */
+  const newMemory = (shared: boolean): WebAssembly.Memory => {
+    for (let maximum = 65536; ; maximum /= 2) {
+      try {
+        return new WebAssembly.Memory({ initial: 64, maximum, shared });
+      } catch {
+        if (maximum <= 4096) throw new Error("there is no memory for it");
+      }
+    }
+  };
+
+  const start = (module: WebAssembly.Module): number => {
     const host = {
       fail: (message: number, length: number) => {
         throw new Error(new TextDecoder().decode(bytesAt(message >>> 0, length).slice()));
@@ -81,7 +97,15 @@ export function serveModule(port: Port): void {
   };
 
   const answer = (message: Message): number | Uint8Array => {
-    if ("start" in message) return start(message.start, message.memory);
+    if ("start" in message) {
+      const { memory: place } = message;
+      if (place === "alone") memory = newMemory(false);
+      else if ("giveTo" in place) {
+        memory = newMemory(true);
+        for (const other of place.giveTo) other.postMessage(memory);
+      }
+      return start(message.start);
+    }
     if ("call" in message) return call(message.call, message.args);
     if ("read" in message) return bytesAt(message.read, message.bytes).slice();
     if ("body" in message) return run(message);
@@ -89,11 +113,25 @@ export function serveModule(port: Port): void {
     return 0;
   };
 
-  port.onmessage = ({ data }) => {
+  const serve = (message: Message): void => {
     try {
-      port.postMessage({ id: data.id, value: answer(data) });
+      const value = answer(message);
+      port.postMessage({ id: message.id, value }, typeof value === "number" ? [] : [value.buffer]);
     } catch (error) {
-      port.postMessage({ id: data.id, error: error instanceof Error ? error.message : String(error) });
+      port.postMessage({ id: message.id, error: error instanceof Error ? error.message : String(error) });
     }
+  };
+
+  port.onmessage = ({ data }) => {
+    if (!("start" in data) || data.memory === "alone" || "giveTo" in data.memory) {
+      serve(data);
+      return;
+    }
+    const { takeFrom } = data.memory;
+    takeFrom.onmessage = (given) => {
+      takeFrom.close();
+      memory = given.data;
+      serve(data);
+    };
   };
 }

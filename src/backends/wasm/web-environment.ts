@@ -10,8 +10,16 @@ export function webEnvironment(modules: string | URL): Environment {
     sharedMemory: globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function",
     readModule: async (name) => {
       const url = new URL(`${name}.wasm`, modules);
-      const response = await fetch(url);
-      if (!response.ok) throw new BackendUnavailableError("wasm", `${url}: HTTP status ${response.status}`);
+      const lost = (why: string, cause?: unknown) =>
+        new BackendUnavailableError(
+          "wasm",
+          `${url}: ${why}; the folder build/wasm/ of the package must be served, and \`modules\` be its URL`,
+          { cause },
+        );
+      const response = await fetch(url).catch((cause: Error) => {
+        throw lost(cause.message, cause);
+      });
+      if (!response.ok) throw lost(`HTTP status ${response.status}`);
       return response.arrayBuffer();
     },
     startThread: (onReply, onEnd) => {
@@ -22,7 +30,11 @@ export function webEnvironment(modules: string | URL): Environment {
         onReply(data);
       };
       worker.onerror = (event) => onEnd(event.message);
-      return { post: (message) => worker.postMessage(message), hold: () => {}, end: () => worker.terminate() };
+      return {
+        post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
+        hold: () => {},
+        end: () => worker.terminate(),
+      };
     },
   };
 }

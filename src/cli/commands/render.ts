@@ -1,6 +1,7 @@
 import { TextError } from "../../errors.ts";
 import { loadText } from "../../node.ts";
 import { ChatRenderer } from "../../tokenizer/chat-template.ts";
+import { nodeTemplateThread } from "../../tokenizer/template-node.ts";
 import { TemplateWorker } from "../../tokenizer/template-worker.ts";
 import { defineCommand } from "../command.ts";
 import { TEXT_EXITS, UsageError } from "../exit-codes.ts";
@@ -47,7 +48,7 @@ export const render = defineCommand({
     const tools = args.tools === undefined ? null : await readJsonInput(args.tools, { io, signal }, "--tools");
     const { chatTemplate, bosToken, eosToken, tokenizer } = await loadText(args.model);
     if (chatTemplate === null) throw new TextError("this model has no chat template");
-    const worker = new TemplateWorker();
+    const worker = new TemplateWorker(nodeTemplateThread());
     try {
       const template = { source: chatTemplate, bosToken, eosToken };
       const renderer = new ChatRenderer(template, tokenizer, (source, variables) => worker.render(source, variables));

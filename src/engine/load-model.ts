@@ -1,0 +1,93 @@
+import { ConfigError } from "../errors.ts";
+import type { Checkpoint } from "../model/checkpoint.ts";
+import type { Backend, Numerics } from "../tensor/backend.ts";
+import type { CacheDType } from "../tensor/program.ts";
+import { type StartTemplateThread, TemplateWorker } from "../tokenizer/template-worker.ts";
+import { Engine } from "./engine.ts";
+import type { LoadProgress } from "./network-runner.ts";
+import type { ModelText } from "./text.ts";
+
+/** What loading takes from where it runs: src/node.ts, src/browser.ts. */
+export interface ModelHost {
+  /** @param note told what a user should know of the choice, one line each */
+  openBackend(note: (line: string) => void): Promise<Backend>;
+  openModel(): Promise<NamedCheckpoint>;
+  loadText(checkpoint: Checkpoint): ModelText | Promise<ModelText>;
+  readonly startTemplateThread: StartTemplateThread;
+}
+
+/** A model opened for reading and what it is called. */
+export interface NamedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  /** Short name: of the file without .gguf, or of the directory. */
+  readonly name: string;
+  /** One sentence for people. Default empty. */
+  readonly description?: string;
+  /** Modification time in Unix seconds, 0 where unknown. */
+  readonly modified: number;
+}
+
+export interface ModelOptions {
+  /** Default auto: fast where weights are quantised and the backend can, else exact. */
+  readonly numerics?: Numerics | "auto";
+  /** What the cache is kept in. Default auto: f16 for fast numerics, f32 for exact ones. */
+  readonly cacheType?: CacheDType | "auto";
+  /** Positions a sequence may have. Default: the model's own limit, at most 8192. */
+  readonly contextSize?: number;
+  /** Sequences of full length that the cache holds at once. Default 4. */
+  readonly parallel?: number;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A model that answers, with everything it needs; one `close()` frees it all. */
+export interface LoadedModel {
+  readonly engine: Engine;
+  /** Things a user should know about the file and about what computes. */
+  readonly notes: readonly string[];
+  close(): Promise<void>;
+}
+
+/**
+ * Backend, files, templates and engine, opened in order and closed in the opposite one.
+ * @throws FormatError, ConfigError, ShapeError, BackendUnavailableError; what was opened by then is closed
+ */
+export async function assembleModel(host: ModelHost, options: ModelOptions): Promise<LoadedModel> {
+  const closers: (() => unknown)[] = [];
+  const close = async () => {
+    for (const step of closers.splice(0).reverse()) await step();
+  };
+  try {
+    const notes: string[] = [];
+    const backend = await host.openBackend((line) => notes.push(line));
+    closers.push(() => backend.close());
+    const { checkpoint, name, description, modified } = await host.openModel();
+    closers.push(() => checkpoint.close());
+    const text = await host.loadText(checkpoint);
+    checkVocabulary(text, checkpoint);
+    const worker = new TemplateWorker(host.startTemplateThread);
+    closers.push(() => worker.close());
+    const engine = await Engine.load(checkpoint, text, backend, {
+      ...options,
+      id: name,
+      description,
+      created: modified,
+      renderTemplate: (source, variables) => worker.render(source, variables),
+    });
+    closers.push(() => engine.close());
+    return { engine, notes: [...notes, ...checkpoint.notes], close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A tokenizer may name fewer ids than the network has rows (padding), never more. */
+function checkVocabulary(text: ModelText, { config }: Checkpoint): void {
+  if (text.tokenizer.size > config.vocabSize) {
+    throw new ConfigError(
+      "vocab_size",
+      `${config.vocabSize}, but the tokenizer has ids up to ${text.tokenizer.size - 1}`,
+    );
+  }
+}
