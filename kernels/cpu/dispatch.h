@@ -28,6 +28,12 @@
 #define DTS_REGION_END
 #endif
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#define DTS_NOINLINE __declspec(noinline)
+#else
+#define DTS_NOINLINE __attribute__((noinline))
+#endif
+
 namespace dts {
 
 constexpr uint32_t kCpuAvx2 = 1;    // with FMA and F16C

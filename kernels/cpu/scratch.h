@@ -8,6 +8,8 @@ namespace dts {
 
 /** Rows of a weight that are decoded at once. */
 constexpr size_t kTile = 16;
+/** Rows of x that meet a tile together: a multiple of every target's dot_cols. */
+constexpr size_t kInputs = 30;
 /** Rows of a weight that are one piece of work: a multiple of kTile, of the lanes of every qgemm table, and of their blocks' columns. */
 constexpr size_t kBand = 32;
 /** Cached positions whose softmax is taken at once. Fixed, and counted from position 0: results do not depend on the batch. */
@@ -172,7 +174,7 @@ struct ExpertsScratch {
 inline ScratchNeed need(const ExpertsFfnOp& op, const Step& step) {
   const size_t slots = step.max_rows * op.ids.width;
   return {
-      tile_floats(*op.gate) + tile_floats(*op.up) + tile_floats(*op.down) + std::max(2 * kTile * kTile, kExpertRows * kBand),
+      tile_floats(*op.gate) + tile_floats(*op.up) + tile_floats(*op.down) + std::max(2 * kInputs * kTile, kExpertRows * kBand),
       ExpertsScratch(op, slots).total,
       2 * (op.experts + 1) + slots,
   };

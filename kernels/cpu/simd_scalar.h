@@ -3,8 +3,10 @@ namespace dts::DTS_TARGET {
 
 struct F32 {
   static constexpr size_t lanes = 8;
-  /** The block of dot products whose sums fit the registers: see dot_block. */
-  static constexpr size_t dot_rows = 2, dot_cols = 2;
+  /** Other operands of a block of dot products whose sums fit the registers: see dot_block. */
+  static constexpr size_t dot_cols = 1;
+  /** Rows and vectors of a block of weighted sums, likewise: see sum_block. */
+  static constexpr size_t sum_rows = 2, sum_vectors = 2;
   float v[lanes];
 
   template <class Make>
@@ -27,6 +29,13 @@ struct F32 {
   static F32 from_f16(const uint8_t* p) {
     return make([=](size_t i) { return f16_at(p + 2 * i); });
   }
+  static F32 from_bf16(const uint8_t* p) {
+    return make([=](size_t i) { return bf16_to_f32(u16_at(p + 2 * i)); });
+  }
+  /** E4M3 */
+  static F32 from_f8(const uint8_t* p) {
+    return make([=](size_t i) { return f8e4m3_to_f32(p[i]); });
+  }
   void store(float* p) const {
     for (size_t i = 0; i < lanes; ++i) p[i] = v[i];
   }
@@ -37,6 +46,13 @@ struct F32 {
   float sum() const {
     const auto pair = [this](size_t i) { return static_cast<double>(v[i]) + v[i + 4]; };
     return static_cast<float>((pair(0) + pair(2)) + (pair(1) + pair(3)));
+  }
+  /** sum() of four vectors to out[0] to out[3], to the same bits. */
+  static void sums(F32 a, F32 b, F32 c, F32 d, float* out) {
+    out[0] = a.sum();
+    out[1] = b.sum();
+    out[2] = c.sum();
+    out[3] = d.sum();
   }
   float largest() const {
     float out = v[0];

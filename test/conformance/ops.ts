@@ -3,6 +3,7 @@ import type { Backend, Numerics } from "../../src/tensor/backend.ts";
 import { OP_KINDS, type OpKind } from "../../src/tensor/program.ts";
 import { allCases } from "./cases/all.ts";
 import { determinism } from "./contract/determinism.ts";
+import { floatCodes } from "./contract/float-codes.ts";
 import { orderAndLifetime, sharedCache } from "./contract/order.ts";
 import { closing, description, refusals } from "./contract/refusals.ts";
 import { harness } from "./contract/session.ts";
@@ -50,6 +51,7 @@ export function opConformance(
   describe("order and lifetime", () => orderAndLifetime(sessions));
   describe("shared cache", () => sharedCache(sessions));
   describe("determinism", () => determinism(sessions));
+  describe("codes of floats", () => floatCodes(sessions));
   describe("refusals", () => refusals(sessions));
   describe("closing", () => closing(sessions));
   describe("description", () => description(sessions));

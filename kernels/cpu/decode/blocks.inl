@@ -13,11 +13,15 @@ inline void decode_f16(const uint8_t* at, size_t elements, float* out) {
 }
 
 inline void decode_bf16(const uint8_t* at, size_t elements, float* out) {
-  for (size_t i = 0; i < elements; ++i) out[i] = bf16_to_f32(u16_at(at + 2 * i));
+  size_t i = 0;
+  for (; i + F32::lanes <= elements; i += F32::lanes) F32::from_bf16(at + 2 * i).store(out + i);
+  for (; i < elements; ++i) out[i] = bf16_to_f32(u16_at(at + 2 * i));
 }
 
 inline void decode_f8_e4m3(const uint8_t* at, size_t elements, float* out) {
-  for (size_t i = 0; i < elements; ++i) out[i] = f8e4m3_to_f32(at[i]);
+  size_t i = 0;
+  for (; i + F32::lanes <= elements; i += F32::lanes) F32::from_f8(at + i).store(out + i);
+  for (; i < elements; ++i) out[i] = f8e4m3_to_f32(at[i]);
 }
 
 // Blocks of 32: an f16 scale d (and in the _1 types an f16 minimum m), then the codes; low nibbles are elements 0 to 15.

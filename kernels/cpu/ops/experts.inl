@@ -96,21 +96,19 @@ inline void gate_up_band(const ExpertsFfnOp& op, const Groups& groups, size_t e,
                          float* scratch) {
   const size_t hidden = op.gate->cols, inter = op.down->cols;
   float* up_tile = scratch + tile_floats(*op.gate);
-  float* products = up_tile + tile_floats(*op.up);  // [2][kTile rows of x][kTile]
+  float* products = up_tile + tile_floats(*op.up);  // [2][kInputs][kTile]
+  const size_t first = groups.starts[e], last = groups.starts[e + 1];
   for (size_t r = from; r < from + width; r += kTile) {
     const size_t tile = std::min(kTile, from + width - r);
-    const float* gates[kTile];
-    const float* ups[kTile];
-    point_to_rows(f32_rows(*op.gate, e * inter + r, tile, scratch), hidden, tile, gates);
-    point_to_rows(f32_rows(*op.up, e * inter + r, tile, up_tile), hidden, tile, ups);
-    for (size_t i = groups.starts[e]; i < groups.starts[e + 1]; i += kTile) {
-      const size_t chunk = std::min<size_t>(kTile, groups.starts[e + 1] - i);
-      const float* xs[kTile];
+    const WeightTile gates(*op.gate, e * inter + r, tile, last - first, scratch), ups(*op.up, e * inter + r, tile, last - first, up_tile);
+    for (size_t i = first; i < last; i += kInputs) {
+      const size_t chunk = std::min(kInputs, last - i);
+      const float* xs[kInputs];
       for (size_t c = 0; c < chunk; ++c) xs[c] = op.x.data + groups.order[i + c] / groups.slots_per_row * hidden;
-      dots(gates, tile, xs, chunk, hidden, products, kTile);
-      dots(ups, tile, xs, chunk, hidden, products + kTile * kTile, kTile);
+      gates.dots(xs, chunk, products, kTile);
+      ups.dots(xs, chunk, products + kInputs * kTile, kTile);
       for (size_t c = 0; c < chunk; ++c) {
-        swiglu_row(products + c * kTile, products + (kTile + c) * kTile, tile, inner + groups.order[i + c] * inter + r);
+        swiglu_row(products + c * kTile, products + (kInputs + c) * kTile, tile, inner + groups.order[i + c] * inter + r);
       }
     }
   }
@@ -162,13 +160,12 @@ inline void down_band(const ExpertsFfnOp& op, const Step& step, const Groups& gr
     }
     for (size_t r = from; r < from + width; r += kTile) {
       const size_t tile = std::min(kTile, from + width - r);
-      const float* downs[kTile];
-      point_to_rows(f32_rows(*op.down, e * hidden + r, tile, scratch), inter, tile, downs);
-      for (size_t i = first; i < last; i += kTile) {
-        const size_t chunk = std::min(kTile, last - i);
-        const float* xs[kTile];
+      const WeightTile downs(*op.down, e * hidden + r, tile, last - first, scratch);
+      for (size_t i = first; i < last; i += kInputs) {
+        const size_t chunk = std::min(kInputs, last - i);
+        const float* xs[kInputs];
         for (size_t c = 0; c < chunk; ++c) xs[c] = inner + groups.order[i + c] * inter;
-        dots(downs, tile, xs, chunk, inter, products, kTile);
+        downs.dots(xs, chunk, products, kTile);
         add_products(i, chunk, r, tile, kTile);
       }
     }

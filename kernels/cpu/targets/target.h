@@ -2,6 +2,7 @@
 // be the copy that an older CPU runs.
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>

@@ -67,7 +67,8 @@ const generated = { kind: ROW_GENERATED };
 
 /** The same bits for a row, whatever else is in the step: what `same text, alone or among others` rests on. */
 export function determinism({ test }: Harness): void {
-  const programs = [attentionProgram(), ...(["F32", "Q8_0", "Q4_K"] as const).map(layerProgram)];
+  const dtypes = ["F32", "F16", "BF16", "F8_E4M3", "Q8_0", "Q4_K"] as const;
+  const programs = [attentionProgram(), ...dtypes.map(layerProgram)];
   for (const program of programs) {
     const texts = new Texts(program, 3);
     const same = (title: string, body: (session: Session) => Promise<void>) => {
