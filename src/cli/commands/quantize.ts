@@ -139,13 +139,25 @@ function withImatrix(metadata: Input["metadata"], file: string | undefined, imat
   ]);
 }
 
+/** What is wrong with OUT when writing fails, by the system's codes. */
+const WRITE_ERRORS: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full; what was written is removed",
+  EDQUOT: "the disk quota is used up; what was written is removed",
+  EFBIG: "larger than a file may be here; what was written is removed",
+  EACCES: "cannot be written: no permission for this folder",
+  EPERM: "cannot be written: no permission for this folder",
+  EROFS: "cannot be written: the disk is read-only",
+  ENOENT: "cannot be written: no files can be made in this folder",
+};
+
 async function save(out: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   try {
     await saveFile(out, chunks);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
-    throw new DeepTsError("disk_full", `${out}: the disk is full; what was written is removed`, { cause: error });
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    const why = syscall === undefined || code === undefined ? undefined : WRITE_ERRORS[code];
+    if (why === undefined) throw error;
+    throw new DeepTsError("not_written", `OUT: ${out}: ${why}`, { cause: error });
   }
 }
 

@@ -82,6 +82,9 @@ export interface QuantizeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Elements that are encoded at once, unless a row is longer: often enough for progress, and to be interrupted. */
+const STEP_ELEMENTS = 2 ** 22;
+
 /**
  * The bytes of the GGUF file, piece by piece: pass them to saveFile. A piece of one tensor is in memory at a time.
  * @throws FormatError for values that the chosen type cannot hold; the signal's reason
@@ -100,13 +103,13 @@ export async function* quantizedChunks(
         const importance = dtype === source.stored ? null : ((await imatrix?.of(source.name, source.shape)) ?? null);
         let row = 0;
         for await (const piece of source.pieces()) {
-          signal?.throwIfAborted();
-          const bytes =
-            piece.dtype === dtype ? piece.bytes : await encodePiece(encoder, source, dtype, piece, row, importance);
+          for await (const bytes of encoded(encoder, source, dtype, piece, row, importance)) {
+            yield bytes;
+            done += bytes.length;
+            onProgress?.(done, plan.bytes);
+            signal?.throwIfAborted();
+          }
           row += piece.bytes.length / rowBytes(piece.dtype, source.shape.at(-1)!);
-          yield bytes;
-          done += bytes.length;
-          onProgress?.(done, plan.bytes);
         }
       },
     };
@@ -114,35 +117,53 @@ export async function* quantizedChunks(
   yield* ggufChunks(plan.metadata, contents);
 }
 
-async function encodePiece(
+/** @param firstRow of the piece in its tensor */
+async function* encoded(
   encoder: Encoder,
   { name, shape, place }: SourceTensor,
   dtype: StoredType,
   { dtype: from, bytes }: Piece,
   firstRow: number,
   importance: Importance | null,
-): Promise<Uint8Array> {
+): AsyncGenerator<Uint8Array> {
+  if (from === dtype) {
+    yield bytes;
+    return;
+  }
+  const to = dtype as EncodedType; // only what is kept has another type, and that came here as it is
   const columns = shape.at(-1)!;
-  const rows = bytes.length / rowBytes(from, columns);
-  const to = dtype as EncodedType; // only what is kept has another type, and that comes here as it is
-  try {
-    return await encoder.encode({ from, bytes, columns, to, ...importanceOf(importance, shape, firstRow, rows) });
-  } catch (error) {
-    if (!(error instanceof ValueError)) throw error;
-    const message = `tensor ${name}: row ${firstRow + error.row} has a value that ${to} cannot hold (NaN, infinite or too large)`;
-    throw new FormatError(place.file, place.offset, message);
+  const bytesPerRow = rowBytes(from, columns);
+  const end = firstRow + bytes.length / bytesPerRow;
+  for (let row = firstRow; row < end; ) {
+    const { rows, ...given } = step(row, end, shape, importance);
+    const at = (row - firstRow) * bytesPerRow;
+    const job = { from, bytes: bytes.subarray(at, at + rows * bytesPerRow), columns, to, ...given };
+    try {
+      yield await encoder.encode(job);
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      const message = `tensor ${name}: row ${row + error.row} has a value that ${to} cannot hold (NaN, infinite or too large)`;
+      throw new FormatError(place.file, place.offset, message);
+    }
+    row += rows;
   }
 }
 
-/** The part of the importance that is of rows [firstRow, firstRow + rows). */
-function importanceOf(importance: Importance | null, shape: readonly number[], firstRow: number, rows: number) {
-  if (importance === null) return {};
+/** How many rows from `row` on are encoded at once, and their importance: whole matrices, or a part of one. */
+function step(row: number, end: number, shape: readonly number[], importance: Importance | null) {
   const columns = shape.at(-1)!;
-  if (importance.matrices === 1) return { importance: { values: importance.values, rows } };
+  const most = Math.max(1, Math.floor(STEP_ELEMENTS / columns));
+  if (importance === null || importance.matrices === 1) {
+    const rows = Math.min(most, end - row);
+    return { rows, ...(importance && { importance: { values: importance.values, rows } }) };
+  }
   const perMatrix = shape.at(-2)!;
-  const first = firstRow / perMatrix;
-  const values = importance.values.subarray(first * columns, (first + rows / perMatrix) * columns);
-  return { importance: { values, rows: perMatrix } };
+  const inside = row % perMatrix;
+  const whole = inside === 0 && most >= perMatrix ? Math.floor(most / perMatrix) * perMatrix : perMatrix - inside;
+  const rows = Math.min(whole, most, end - row);
+  const first = Math.floor(row / perMatrix);
+  const values = importance.values.subarray(first * columns, (first + Math.ceil(rows / perMatrix)) * columns);
+  return { rows, importance: { values, rows: perMatrix } };
 }
 
 function unread({ source, dtype }: QuantizePlan["tensors"][number]): TensorContent {
