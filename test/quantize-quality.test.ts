@@ -22,14 +22,32 @@ function seeded(heavy: boolean): Float32Array {
   });
 }
 
+/** What vectors/quantize/generate.cpp weighs errors with: one number a column. */
+function seededImportance(): Float32Array {
+  let state = 54321;
+  return Float32Array.from({ length: COLUMNS }, () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    const part = (state >>> 0) / 4294967296;
+    return 0.01 + 10 * part * part * part * part;
+  });
+}
+
 let encoder: Encoder;
 beforeAll(async () => {
   encoder = await openEncoder({ threads: 2 });
 });
 afterAll(() => encoder.close());
 
-const encode = (values: Float32Array, to: EncodedType, by = encoder) =>
-  by.encode({ from: "F32", bytes: encodeF32(values), columns: COLUMNS, to });
+const encode = (values: Float32Array, to: EncodedType, by = encoder, weights?: Float32Array) =>
+  by.encode({
+    from: "F32",
+    bytes: encodeF32(values),
+    columns: COLUMNS,
+    to,
+    ...(weights && { importance: { values: weights, rows: values.length / COLUMNS } }),
+  });
 
 function decoded(dtype: EncodedType, bytes: Uint8Array, length: number): Float32Array {
   const out = new Float32Array(length);
@@ -45,15 +63,21 @@ function mse(a: Float32Array, b: Float32Array, weights?: Float32Array): number {
 describe("the encoders", () => {
   for (const kind of ["gaussian", "heavy"] as const) {
     const values = seeded(kind === "heavy");
-    it.each(Object.entries(reference[kind]))(
-      `lose no more than llama.cpp's on a ${kind} tensor: %s`,
-      async (type, theirs) => {
-        const dtype = type as EncodedType;
-        const ours = mse(values, decoded(dtype, await encode(values, dtype), values.length));
-        expect(ours).toBeGreaterThan(0);
-        expect(ours / theirs).toBeLessThanOrEqual(1.02);
-      },
-    );
+    for (const [weighted, weights] of [
+      ["", undefined],
+      [" weighted", seededImportance()],
+    ] as const) {
+      it.each(Object.entries(reference[`${kind}${weighted}`]))(
+        `lose no more than llama.cpp's on a ${kind}${weighted} tensor: %s`,
+        async (type, theirs) => {
+          const dtype = type as EncodedType;
+          const bytes = await encode(values, dtype, encoder, weights);
+          const ours = mse(values, decoded(dtype, bytes, values.length), weights);
+          expect(ours).toBeGreaterThan(0);
+          expect(ours / theirs).toBeLessThanOrEqual(1.02);
+        },
+      );
+    }
   }
 
   it.each(ENCODED_TYPES)("give the same bytes with one thread and with three: %s", async (type) => {
@@ -81,7 +105,7 @@ describe("the encoders", () => {
   it("spend their bits where the importance is", async () => {
     const values = seeded(false);
     const importance = Float32Array.from({ length: COLUMNS }, (_, i) => (i % 4 === 0 ? 10 : 0.1));
-    for (const type of ["Q4_0", "Q4_K", "Q6_K", "Q2_K", "IQ4_XS"] as const) {
+    for (const type of ["Q4_0", "Q4_K", "Q6_K", "Q2_K", "IQ4_XS", "IQ3_S", "IQ2_XXS", "IQ1_S"] as const) {
       const job = { from: "F32", bytes: encodeF32(values), columns: COLUMNS, to: type } as const;
       const weighted = await encoder.encode({ ...job, importance: { values: importance, rows: 32 } });
       const even = await encoder.encode(job);

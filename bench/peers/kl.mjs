@@ -16,18 +16,18 @@ import { bootstrapMean } from "./statistics.mjs";
 const TEXT = fileURLToPath(new URL("stories.txt", import.meta.url));
 /** Tokens of a chunk, which begins with an empty cache; the rows of its second half are compared. */
 const CHUNK = 128;
-const CHUNKS = 10;
 
 /**
  * @param {string} file of a model with a vocabulary of its own
- * @param {{ perplexity: string, threads: number, say: (text: string) => void }} options perplexity: llama-perplexity
+ * @param {{ perplexity: string, threads: number, say: (text: string) => void, chunks?: number }} options
+ *   perplexity: llama-perplexity; chunks: of the text
  */
-export async function measureKl(file, { perplexity, threads, say }) {
+export async function measureKl(file, { perplexity, threads, say, chunks = 10 }) {
   const folder = mkdtempSync(path.join(tmpdir(), "deepts-kl-"));
   const saved = path.join(folder, "logits");
   try {
     say("KL: logits of llama.cpp");
-    const sizes = ["-c", CHUNK, "-b", CHUNK, "--chunks", CHUNKS, "-t", threads].map(String);
+    const sizes = ["-c", CHUNK, "-b", CHUNK, "--chunks", chunks, "-t", threads].map(String);
     await runProgram([perplexity, "-m", file, "-f", TEXT, ...sizes, "--save-all-logits", saved]);
     const theirs = await openLlamaLogits(saved);
     try {

@@ -52,10 +52,17 @@ const PARTS = {
     for (const file of files) models.push({ file: path.basename(file), ...(await measureKl(file, options)) });
     return { models };
   },
+  quantize: async (run) => {
+    const { measureQuantizers } = await import("./quantize.mjs");
+    const [quantize, completion, perplexity] = ["quantize", "completion", "perplexity"].map((name) =>
+      beside(`llama-${name}`),
+    );
+    return measureQuantizers(run.embedded(), { quantize, completion, perplexity, threads: run.threads, say });
+  },
 };
 
-/** Left out unless asked for: it takes as long as the two others with a depth together. */
-const ONLY_IF_NAMED = new Set(["q8-deep"]);
+/** Left out unless asked for: it takes as long as the two others with a depth together; quality, which no other load disturbs. */
+const ONLY_IF_NAMED = new Set(["q8-deep", "quantize"]);
 
 const { values } = parseArgs({
   options: {

@@ -45,7 +45,7 @@ function goals(newest) {
 
 function speedRows(name, { part, record }) {
   const goal = GOALS[name];
-  const ratio = part.ratios.find(({ engine }) => engine === "llama.cpp");
+  const ratio = part.ratios?.find(({ engine }) => engine === "llama.cpp");
   if (!goal || !ratio) return [];
   const [ours] = part.entries;
   const rows = ["prompt", "generate"].map((phase) => {

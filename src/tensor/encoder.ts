@@ -1,25 +1,11 @@
-import type { DType } from "./dtype.ts";
+import { DTYPES, type DType } from "./dtype.ts";
 
-/** Types that an Encoder writes; the others are only read. */
-export const ENCODED_TYPES = [
-  "F32",
-  "F16",
-  "BF16",
-  "Q4_0",
-  "Q4_1",
-  "Q5_0",
-  "Q5_1",
-  "Q8_0",
-  "Q2_K",
-  "Q3_K",
-  "Q4_K",
-  "Q5_K",
-  "Q6_K",
-  "IQ4_NL",
-  "IQ4_XS",
-] as const satisfies readonly DType[];
+/** Types that an Encoder writes: all but the FP8 of Hugging Face checkpoints. */
+export type EncodedType = Exclude<DType, "F8_E4M3">;
 
-export type EncodedType = (typeof ENCODED_TYPES)[number];
+export const ENCODED_TYPES: readonly EncodedType[] = (Object.keys(DTYPES) as DType[]).filter(
+  (type) => type !== "F8_E4M3",
+);
 
 /** Whole rows of `columns` elements, one after the other. */
 export interface EncodeJob {

@@ -37,17 +37,7 @@ bool encode_shares(void* context, unsigned, Team& team) {
 
 }  // namespace
 
-bool can_encode(DType to) {
-  switch (to) {
-    case DType::F32: case DType::F16: case DType::BF16:
-    case DType::Q4_0: case DType::Q4_1: case DType::Q5_0: case DType::Q5_1: case DType::Q8_0:
-    case DType::Q2_K: case DType::Q3_K: case DType::Q4_K: case DType::Q5_K: case DType::Q6_K:
-    case DType::IQ4_NL: case DType::IQ4_XS:
-      return true;
-    default:
-      return false;
-  }
-}
+bool can_encode(DType to) { return to != DType::F8_E4M3; }
 
 size_t encode_rows(const EncodeJob& job, Pool& pool) {
   Shares shares{job, kEncodeScalar, job.rows};

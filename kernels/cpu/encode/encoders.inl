@@ -5,4 +5,8 @@
 #include "blocks32.inl"
 #include "super_blocks.inl"
 #include "k_quants.inl"
+#include "few_bits.inl"
+#include "row_search.inl"
+#include "grid_blocks.inl"
+#include "i_quants.inl"
 #include "table.inl"

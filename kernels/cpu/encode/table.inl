@@ -21,13 +21,32 @@ inline EncodeFn encoder_of(DType to) {
     case DType::Q6_K: return encode_q6_k;
     case DType::IQ4_NL: return encode_iq4_nl;
     case DType::IQ4_XS: return encode_iq4_xs;
+    case DType::IQ1_S: return encode_iq1_s;
+    case DType::IQ1_M: return encode_iq1_m;
+    case DType::IQ2_XXS: return encode_iq2_xxs;
+    case DType::IQ2_XS: return encode_iq2_xs;
+    case DType::IQ2_S: return encode_iq2_s;
+    case DType::IQ3_XXS: return encode_iq3_xxs;
+    case DType::IQ3_S: return encode_iq3_s;
+    case DType::TQ1_0: return encode_tq1_0;
+    case DType::TQ2_0: return encode_tq2_0;
+    case DType::MXFP4: return encode_mxfp4;
+    case DType::NVFP4: return encode_nvfp4;
+    case DType::Q1_0: return encode_q1_0;
+    case DType::Q2_0: return encode_q2_0;
     default: return nullptr;
   }
 }
 
-/** The largest magnitude that can be stored: scales and minima are f16. */
+/** The largest magnitude that is stored: scales and minima are f16, but for the FP4 types. */
 inline float limit_of(DType to) {
-  return to == DType::F32 || to == DType::BF16 ? 3.3895e38f : to == DType::Q8_0 ? 127.0f * 65504.0f : 65504.0f;
+  switch (to) {
+    case DType::F32: case DType::BF16: return 3.3895e38f;
+    case DType::MXFP4: return 1e38f;
+    case DType::NVFP4: return 448.0f * 6.0f;
+    case DType::Q8_0: return 127.0f * 65504.0f;
+    default: return 65504.0f;
+  }
 }
 
 /** The importance of a row's columns; blocks in which all are zero count alike. */

@@ -1,4 +1,5 @@
 #include "../targets/target.h"
+#include "codebook.h"
 #include "encode.h"
 
 #if DTS_X86

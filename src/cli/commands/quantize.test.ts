@@ -70,7 +70,8 @@ describe("deepts quantize", () => {
 
   it.each([
     ["an unknown type", ["--type", "Q9"], /unknown type Q9/],
-    ["a type that is only read", ["--type", "IQ2_XS"], /is read but not written/],
+    ["a type that needs an importance matrix", ["--type", "IQ2_XS"], /--type IQ2_XS needs --imatrix FILE/],
+    ["an importance matrix that is not there", ["--type", "Q4_K", "--imatrix", "none.dat"], /none.dat.*no such file/],
     ["an importance matrix that is none", ["--type", "Q4_K", "--imatrix", embeddedModelPath()], /want imatrix/],
   ])("refuses %s and leaves nothing behind", async (_, args, message) => {
     const { code, stderr } = await runCli(["quantize", embeddedModelPath(), path.join(folder, "o.gguf"), ...args]);

@@ -1,12 +1,14 @@
 import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { openDirectoryAsGguf } from "../../convert/hf-directory.ts";
-import { ImportanceMatrix } from "../../convert/quantize/imatrix.ts";
+import type { ImportanceMatrix } from "../../convert/quantize/imatrix.ts";
+import { openImatrix } from "../../convert/quantize/open-imatrix.ts";
 import { planQuantize, type QuantizePlan, quantizedChunks } from "../../convert/quantize/quantize.ts";
-import { type FileType, fileTypeOf, RECIPES, staysExact } from "../../convert/quantize/recipe.ts";
+import { type FileType, fileTypeOf, needsImportance, RECIPES, staysExact } from "../../convert/quantize/recipe.ts";
 import { fromGguf, fromHf, type SourceTensor } from "../../convert/quantize/source.ts";
 import { DeepTsError, FormatError } from "../../errors.ts";
 import { saveFile } from "../../formats/file-sink.ts";
+import { openFolder } from "../../formats/file-source.ts";
 import type { GgufValue } from "../../formats/gguf-values.ts";
 import { openGgufPath } from "../../formats/open-path.ts";
 import { openEncoder } from "../../node.ts";
@@ -16,9 +18,6 @@ import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { Progress } from "../progress.ts";
 import { threadsArg } from "../shared-args.ts";
 
-/** Types of llama.cpp that this command does not write. */
-const NEEDS_MORE = /^(IQ[123]_|TQ|MXFP4|NVFP4)/i;
-
 export const quantize = defineCommand({
   name: "quantize",
   summary: "Write a model in fewer bits, as a GGUF file",
@@ -26,7 +25,7 @@ export const quantize = defineCommand({
     "IN is a .gguf file (of a split one the first) or a directory with config.json and safetensors; OUT is one GGUF file\n" +
     "that llama.cpp reads too. Norms, router and biases stay exact, MTP layers are kept. Types that end in _S, _M or _L\n" +
     "give the tensors that need it most more bits. Rows that are no whole blocks of 256 get a type with blocks of 32.\n" +
-    `Types: ${Object.keys(RECIPES).join(", ")}; int8 is Q8_0, int4 is Q4_K_M.`,
+    `IQ1 to IQ3 need --imatrix. Types: ${Object.keys(RECIPES).join(", ")}; int8 is Q8_0, int4 is Q4_K_M.`,
   operands: {
     in: { required: true, help: ".gguf file or directory" },
     out: { required: true, help: "the file to write" },
@@ -36,7 +35,7 @@ export const quantize = defineCommand({
     imatrix: {
       type: "text",
       value: "FILE",
-      help: "importance matrix of llama-imatrix (GGUF): which columns matter most",
+      help: "importance matrix of llama-imatrix (GGUF or .dat): which columns matter most",
     },
     force: { type: "flag", help: "replace OUT where it exists" },
     threads: threadsArg,
@@ -52,13 +51,16 @@ export const quantize = defineCommand({
   exits: RUN_EXITS,
   async run({ args, stdout, stderr, signal }) {
     const type = typeArg(args.type);
+    if (needsImportance(type) && args.imatrix === undefined) {
+      throw new UsageError(`--type ${type} needs --imatrix FILE: without it files of so few bits are of no use`);
+    }
     await checkOut(args.in, args.out, args.force);
     const input = await openInput(args.in, args.out);
     try {
-      const imatrix = args.imatrix === undefined ? undefined : await openImatrix(args.imatrix);
+      const imatrix = args.imatrix === undefined ? undefined : await openImatrixPath(args.imatrix);
       const encoder = await openEncoder({ threads: args.threads });
       try {
-        const plan = planQuantize(withImatrix(input.metadata, args.imatrix, imatrix), input.tensors, type);
+        const plan = planQuantize(withImatrix(input.metadata, args.imatrix, imatrix), input.tensors, type, imatrix);
         for (const note of [...input.notes, ...plan.notes]) await stderr.line(`note: ${note}`);
         const progress = new Progress(stderr, "quantising");
         const onProgress = (done: number, total: number) => progress.update(done, total);
@@ -82,8 +84,7 @@ export const quantize = defineCommand({
 function typeArg(name: string): FileType {
   const type = fileTypeOf(name);
   if (type !== null) return type;
-  const why = NEEDS_MORE.test(name) ? `${name} is read but not written` : `unknown type ${name}`;
-  throw new UsageError(`--type: ${why}; want one of ${Object.keys(RECIPES).join(", ")}, int8 or int4`);
+  throw new UsageError(`--type: unknown type ${name}; want one of ${Object.keys(RECIPES).join(", ")}, int8 or int4`);
 }
 
 /** @throws UsageError */
@@ -125,14 +126,8 @@ async function openInput(place: string, out: string): Promise<Input> {
 }
 
 /** @throws FormatError */
-async function openImatrix(place: string): Promise<ImportanceMatrix> {
-  const file = await openGgufPath(place);
-  try {
-    return new ImportanceMatrix(file);
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+function openImatrixPath(file: string): Promise<ImportanceMatrix> {
+  return openImatrix(openFolder(path.dirname(file)), path.basename(file));
 }
 
 function withImatrix(metadata: Input["metadata"], file: string | undefined, imatrix: ImportanceMatrix | undefined) {
@@ -140,17 +135,29 @@ function withImatrix(metadata: Input["metadata"], file: string | undefined, imat
   return new Map<string, GgufValue>([
     ...metadata,
     ["quantize.imatrix.file", { type: "string", value: path.basename(file) }],
-    ["quantize.imatrix.entries_count", { type: "u32", value: imatrix.size }],
+    ["quantize.imatrix.entries_count", { type: "u32", value: imatrix.tensors.size }],
   ]);
 }
+
+/** What is wrong with OUT when writing fails, by the system's codes. */
+const WRITE_ERRORS: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full; what was written is removed",
+  EDQUOT: "the disk quota is used up; what was written is removed",
+  EFBIG: "larger than a file may be here; what was written is removed",
+  EACCES: "cannot be written: no permission for this folder",
+  EPERM: "cannot be written: no permission for this folder",
+  EROFS: "cannot be written: the disk is read-only",
+  ENOENT: "cannot be written: no files can be made in this folder",
+};
 
 async function save(out: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   try {
     await saveFile(out, chunks);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
-    throw new DeepTsError("disk_full", `${out}: the disk is full; what was written is removed`, { cause: error });
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    const why = syscall === undefined || code === undefined ? undefined : WRITE_ERRORS[code];
+    if (why === undefined) throw error;
+    throw new DeepTsError("not_written", `OUT: ${out}: ${why}`, { cause: error });
   }
 }
 

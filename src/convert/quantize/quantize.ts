@@ -3,10 +3,10 @@ import type { GgufValue } from "../../formats/gguf-values.ts";
 import { ggufChunks } from "../../formats/gguf-writer.ts";
 import { contentBytes, type TensorContent } from "../../formats/tensor-content.ts";
 import type { StoredType } from "../../formats/tensor-file.ts";
-import { rowBytes } from "../../tensor/dtype.ts";
-import { ENCODED_TYPES, type EncodedType, type Encoder, ValueError } from "../../tensor/encoder.ts";
+import { DTYPES, rowBytes } from "../../tensor/dtype.ts";
+import { type EncodedType, type Encoder, ValueError } from "../../tensor/encoder.ts";
 import type { Importance, ImportanceMatrix } from "./imatrix.ts";
-import { type FileType, type Network, RECIPES, typeByName, typeForRows } from "./recipe.ts";
+import { type FileType, type Network, RECIPES, typeByName, typeForRows, typeWithoutImportance } from "./recipe.ts";
 import type { Piece, SourceTensor } from "./source.ts";
 
 /** What goes into a file: its tensors with the types they get. */
@@ -21,26 +21,42 @@ export interface QuantizePlan {
 /** Types whose values are rounded once already. */
 const FULL = new Set<StoredType | null>(["F32", "F16", "BF16", "F8_E4M3", null]);
 
-/** Chooses the type of every tensor. Nothing is read. */
+/**
+ * Chooses the type of every tensor. Nothing is read.
+ * @param imatrix a tensor that it does not know gets no type that is of no use without importance
+ * @throws FormatError where it knows none of the tensors
+ */
 export function planQuantize(
   metadata: ReadonlyMap<string, GgufValue>,
   sources: readonly SourceTensor[],
   type: FileType,
+  imatrix?: ImportanceMatrix,
 ): QuantizePlan {
   const recipe = RECIPES[type];
   const network = networkOf(sources);
   const shorter = new Map<string, number>();
+  const unknown = new Map<EncodedType, string[]>();
   const tensors = sources.map((source) => {
     if (source.keeps !== null) return { source, dtype: source.keeps };
     const wanted = typeByName(source.name, recipe, network);
-    const dtype = typeForRows(wanted, source.shape.at(-1)!);
-    if (dtype !== wanted) shorter.set(`${wanted} -> ${dtype}`, (shorter.get(`${wanted} -> ${dtype}`) ?? 0) + 1);
+    const fitting = typeForRows(wanted, source.shape.at(-1)!);
+    if (fitting !== wanted) shorter.set(`${wanted} -> ${fitting}`, (shorter.get(`${wanted} -> ${fitting}`) ?? 0) + 1);
+    if (!imatrix || imatrix.tensors.has(source.name)) return { source, dtype: fitting };
+    const dtype = typeWithoutImportance(fitting);
+    if (DTYPES[dtype].blockElements > 1) unknown.set(dtype, [...(unknown.get(dtype) ?? []), source.name]);
     return { source, dtype };
   });
+  if (imatrix && !sources.some(({ name }) => imatrix.tensors.has(name))) {
+    throw new FormatError(imatrix.name, 0, "knows none of the model's tensors: it was made of another model");
+  }
   const again = tensors.filter(({ source, dtype }) => !FULL.has(source.stored) && dtype !== source.stored).length;
   const notes = [...shorter].map(
     ([change, count]) => `${count} tensor(s) have rows too short for their type: ${change}`,
   );
+  for (const [dtype, names] of unknown) {
+    const some = names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
+    notes.push(`${imatrix!.name} has nothing about ${some}: stored as ${dtype}, all columns alike`);
+  }
   if (again > 0)
     notes.push(`${again} tensor(s) are quantised already and lose again; better start from F16, BF16 or F32`);
   const out = new Map(metadata);
@@ -66,6 +82,9 @@ export interface QuantizeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Elements that are encoded at once, unless a row is longer: often enough for progress, and to be interrupted. */
+const STEP_ELEMENTS = 2 ** 22;
+
 /**
  * The bytes of the GGUF file, piece by piece: pass them to saveFile. A piece of one tensor is in memory at a time.
  * @throws FormatError for values that the chosen type cannot hold; the signal's reason
@@ -84,13 +103,13 @@ export async function* quantizedChunks(
         const importance = dtype === source.stored ? null : ((await imatrix?.of(source.name, source.shape)) ?? null);
         let row = 0;
         for await (const piece of source.pieces()) {
-          signal?.throwIfAborted();
-          const bytes =
-            piece.dtype === dtype ? piece.bytes : await encodePiece(encoder, source, dtype, piece, row, importance);
+          for await (const bytes of encoded(encoder, source, dtype, piece, row, importance)) {
+            yield bytes;
+            done += bytes.length;
+            onProgress?.(done, plan.bytes);
+            signal?.throwIfAborted();
+          }
           row += piece.bytes.length / rowBytes(piece.dtype, source.shape.at(-1)!);
-          yield bytes;
-          done += bytes.length;
-          onProgress?.(done, plan.bytes);
         }
       },
     };
@@ -98,35 +117,53 @@ export async function* quantizedChunks(
   yield* ggufChunks(plan.metadata, contents);
 }
 
-async function encodePiece(
+/** @param firstRow of the piece in its tensor */
+async function* encoded(
   encoder: Encoder,
   { name, shape, place }: SourceTensor,
   dtype: StoredType,
   { dtype: from, bytes }: Piece,
   firstRow: number,
   importance: Importance | null,
-): Promise<Uint8Array> {
+): AsyncGenerator<Uint8Array> {
+  if (from === dtype) {
+    yield bytes;
+    return;
+  }
+  const to = dtype as EncodedType; // only what is kept has another type, and that came here as it is
   const columns = shape.at(-1)!;
-  const rows = bytes.length / rowBytes(from, columns);
-  const to = ENCODED_TYPES.find((type) => type === dtype)!;
-  try {
-    return await encoder.encode({ from, bytes, columns, to, ...importanceOf(importance, shape, firstRow, rows) });
-  } catch (error) {
-    if (!(error instanceof ValueError)) throw error;
-    const message = `tensor ${name}: row ${firstRow + error.row} has a value that ${to satisfies EncodedType} cannot hold (NaN, infinite or too large)`;
-    throw new FormatError(place.file, place.offset, message);
+  const bytesPerRow = rowBytes(from, columns);
+  const end = firstRow + bytes.length / bytesPerRow;
+  for (let row = firstRow; row < end; ) {
+    const { rows, ...given } = step(row, end, shape, importance);
+    const at = (row - firstRow) * bytesPerRow;
+    const job = { from, bytes: bytes.subarray(at, at + rows * bytesPerRow), columns, to, ...given };
+    try {
+      yield await encoder.encode(job);
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      const message = `tensor ${name}: row ${row + error.row} has a value that ${to} cannot hold (NaN, infinite or too large)`;
+      throw new FormatError(place.file, place.offset, message);
+    }
+    row += rows;
   }
 }
 
-/** The part of the importance that is of rows [firstRow, firstRow + rows). */
-function importanceOf(importance: Importance | null, shape: readonly number[], firstRow: number, rows: number) {
-  if (importance === null) return {};
+/** How many rows from `row` on are encoded at once, and their importance: whole matrices, or a part of one. */
+function step(row: number, end: number, shape: readonly number[], importance: Importance | null) {
   const columns = shape.at(-1)!;
-  if (importance.matrices === 1) return { importance: { values: importance.values, rows } };
+  const most = Math.max(1, Math.floor(STEP_ELEMENTS / columns));
+  if (importance === null || importance.matrices === 1) {
+    const rows = Math.min(most, end - row);
+    return { rows, ...(importance && { importance: { values: importance.values, rows } }) };
+  }
   const perMatrix = shape.at(-2)!;
-  const first = firstRow / perMatrix;
-  const values = importance.values.subarray(first * columns, (first + rows / perMatrix) * columns);
-  return { importance: { values, rows: perMatrix } };
+  const inside = row % perMatrix;
+  const whole = inside === 0 && most >= perMatrix ? Math.floor(most / perMatrix) * perMatrix : perMatrix - inside;
+  const rows = Math.min(whole, most, end - row);
+  const first = Math.floor(row / perMatrix);
+  const values = importance.values.subarray(first * columns, (first + Math.ceil(rows / perMatrix)) * columns);
+  return { rows, importance: { values, rows: perMatrix } };
 }
 
 function unread({ source, dtype }: QuantizePlan["tensors"][number]): TensorContent {
