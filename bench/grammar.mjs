@@ -8,7 +8,7 @@ import { Vocabulary } from "../src/grammar/vocabulary.ts";
 import { Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { specFromTokenizerJson } from "../src/tokenizer/tokenizer-json.ts";
 import { HOSTILE_SOURCES } from "../test/grammar/hostile-sources.ts";
-import { randomAnswer } from "../test/grammar/random-answer.ts";
+import { RandomAnswers } from "../test/grammar/random-answer.ts";
 import { SAMPLE_SOURCES } from "../test/grammar/sample-sources.ts";
 
 const { values } = parseArgs({
@@ -21,6 +21,7 @@ let start = performance.now();
 const vocabulary = new Vocabulary(tokenizer);
 const vocabularyMs = performance.now() - start;
 
+const answers = new RandomAnswers(vocabulary);
 const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 const round = (ms) => Math.round(ms * 1000) / 1000;
 
@@ -32,7 +33,7 @@ for (const [name, source] of Object.entries(SAMPLE_SOURCES)) {
   const compileMs = performance.now() - start;
   const times = [];
   for (let seed = 1; seed <= Number(values.answers); seed++) {
-    randomAnswer(grammar.start(), vocabulary, seed, { onMask: (ms) => times.push(ms), now: () => performance.now() });
+    answers.make(grammar.start(), seed, { onMask: (ms) => times.push(ms), now: () => performance.now() });
   }
   all.push(...times);
   const sorted = times.toSorted((a, b) => a - b);

@@ -110,7 +110,7 @@ class SchemaCompiler {
 
   /** One alternative of each group after the other is joined to the parts. */
   #conjunction(parts: readonly Part[], [group, ...others]: readonly Group[], open: readonly string[] = []): Expr {
-    this.#budget.spend(20 + 5 * parts.length);
+    this.#budget.spend(20 + 15 * parts.length);
     if (group === undefined) return this.#leaf(parts);
     const { pointer, options, exclusive } = group;
     if (open.includes(pointer)) throw new GrammarError(pointer, "a $ref in it only leads back to it");
