@@ -57,11 +57,21 @@ for (const [name, source] of Object.entries(HOSTILE_SOURCES)) {
     message = error.message;
   });
   const { user, system } = process.cpuUsage(before);
-  refused.push({ source: name, cpuMs: round((user + system) / 1000), message: message.length > 90 ? `...${message.slice(-87)}` : message });
+  refused.push({
+    source: name,
+    cpuMs: round((user + system) / 1000),
+    message: message.length > 90 ? `...${message.slice(-87)}` : message,
+  });
 }
 
 const sorted = all.toSorted((a, b) => a - b);
-const total = { masks: all.length, meanMs: round(all.reduce((s, ms) => s + ms, 0) / all.length), p50Ms: round(at(sorted, 0.5)), p99Ms: round(at(sorted, 0.99)), maxMs: round(sorted.at(-1)) };
+const total = {
+  masks: all.length,
+  meanMs: round(all.reduce((s, ms) => s + ms, 0) / all.length),
+  p50Ms: round(at(sorted, 0.5)),
+  p99Ms: round(at(sorted, 0.99)),
+  maxMs: round(sorted.at(-1)),
+};
 if (values.json) console.log(JSON.stringify({ vocabularyMs: round(vocabularyMs), results, total, refused }, null, 2));
 else {
   console.log(`vocabulary of ${vocabulary.size} tokens: ${round(vocabularyMs)} ms`);

@@ -65,7 +65,34 @@ describe("a GBNF grammar", () => {
   });
 
   it("never fails but by a GrammarError, whatever it is", () => {
-    const pieces = ["root", "a", "b", " ::= ", "::=", "\n", " ", "|", "(", ")", "[a-z]", "[^", "]", '"', '"x"', "*", "+", "?", "{2}", "{1,9}", "#", ".", "\\", "\\n", "<", "é"];
+    const pieces = [
+      "root",
+      "a",
+      "b",
+      " ::= ",
+      "::=",
+      "\n",
+      " ",
+      "|",
+      "(",
+      ")",
+      "[a-z]",
+      "[^",
+      "]",
+      '"',
+      '"x"',
+      "*",
+      "+",
+      "?",
+      "{2}",
+      "{1,9}",
+      "#",
+      ".",
+      "\\",
+      "\\n",
+      "<",
+      "é",
+    ];
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 24 }), fc.boolean(), (parts, begun) => {
         try {

@@ -73,8 +73,8 @@ function escapes(points: CodePoints): Expr {
   const lasts = new Map<string, string>();
   for (const [lo, hi] of pairs(points)) {
     for (let c = lo; c <= hi; c++) {
-      const escape = JSON.stringify(String.fromCodePoint(c)).slice(1, -1);
-      lasts.set(escape.slice(0, -1), (lasts.get(escape.slice(0, -1)) ?? "") + escape.at(-1));
+      const written = JSON.stringify(String.fromCodePoint(c)).slice(1, -1);
+      lasts.set(written.slice(0, -1), (lasts.get(written.slice(0, -1)) ?? "") + written.at(-1));
     }
   }
   return choice(...[...lasts].map(([start, last]) => sequence(start, oneOf(last))));

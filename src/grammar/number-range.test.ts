@@ -6,30 +6,50 @@ import { schemaAcceptor } from "../../test/grammar/acceptor.ts";
 const written = (value: number) => !/e/.test(String(value));
 
 describe("numbers in a range", () => {
-  const bound = fc.oneof(fc.integer({ min: -1200, max: 1200 }), fc.integer({ min: -99999, max: 99999 }).map((n) => n / 100));
-  const near = (value: number) => [value, value + 1, value - 1, value + 0.01, value - 0.01, value * 10, -value, value / 10];
+  const bound = fc.oneof(
+    fc.integer({ min: -1200, max: 1200 }),
+    fc.integer({ min: -99999, max: 99999 }).map((n) => n / 100),
+  );
+  const near = (value: number) => [
+    value,
+    value + 1,
+    value - 1,
+    value + 0.01,
+    value - 0.01,
+    value * 10,
+    -value,
+    value / 10,
+  ];
 
   it("are those that compare so", () => {
-    const property = fc.property(bound, bound, fc.boolean(), fc.boolean(), fc.boolean(), fc.integer(), (a, b, open, half, integer, any) => {
-      const [low, high] = [Math.min(a, b), Math.max(a, b)];
-      const schema = {
-        type: integer ? "integer" : "number",
-        [open ? "exclusiveMinimum" : "minimum"]: low,
-        ...(half ? {} : { [open ? "maximum" : "exclusiveMaximum"]: high }),
-      };
-      const fits = (x: number) =>
-        (open ? x > low : x >= low) && (half || (open ? x <= high : x < high)) && (!integer || Number.isInteger(x));
-      let accepts: (value: unknown) => boolean = () => false;
-      try {
-        accepts = schemaAcceptor(schema);
-      } catch (error) {
-        expect((error as Error).message).toContain("no text can match");
-      }
-      for (const exact of [...near(low), ...near(high), 0, any, any / 1e6]) {
-        const value = Number(exact.toFixed(6)) + 0; // -0 is not written
-        if (written(value)) expect(accepts(value), `${value} in ${JSON.stringify(schema)}`).toBe(fits(value));
-      }
-    });
+    const property = fc.property(
+      bound,
+      bound,
+      fc.boolean(),
+      fc.boolean(),
+      fc.boolean(),
+      fc.integer(),
+      (a, b, open, half, integer, any) => {
+        const [low, high] = [Math.min(a, b), Math.max(a, b)];
+        const schema = {
+          type: integer ? "integer" : "number",
+          [open ? "exclusiveMinimum" : "minimum"]: low,
+          ...(half ? {} : { [open ? "maximum" : "exclusiveMaximum"]: high }),
+        };
+        const fits = (x: number) =>
+          (open ? x > low : x >= low) && (half || (open ? x <= high : x < high)) && (!integer || Number.isInteger(x));
+        let accepts: (value: unknown) => boolean = () => false;
+        try {
+          accepts = schemaAcceptor(schema);
+        } catch (error) {
+          expect((error as Error).message).toContain("no text can match");
+        }
+        for (const exact of [...near(low), ...near(high), 0, any, any / 1e6]) {
+          const value = Number(exact.toFixed(6)) + 0; // -0 is not written
+          if (written(value)) expect(accepts(value), `${value} in ${JSON.stringify(schema)}`).toBe(fits(value));
+        }
+      },
+    );
     fc.assert(property, { numRuns: 300 });
   });
 

@@ -5,14 +5,47 @@ import { GrammarError } from "./grammar-error.ts";
 
 const matching = (pattern: string) => acceptor({ type: "regex", pattern });
 
-const atoms = fc.constantFrom("a", "b", "c", ".", "[ab]", "[^b]", "\\d", "\\w", "\\n", "é", "[a-c1]", "(?:ab|c)", "\\x61", "\\u{1f600}", "\"", "\\\\");
+const atoms = fc.constantFrom(
+  "a",
+  "b",
+  "c",
+  ".",
+  "[ab]",
+  "[^b]",
+  "\\d",
+  "\\w",
+  "\\n",
+  "é",
+  "[a-c1]",
+  "(?:ab|c)",
+  "\\x61",
+  "\\u{1f600}",
+  '"',
+  "\\\\",
+);
 const quantifiers = fc.constantFrom("", "", "", "*", "+", "?", "{2}", "{1,3}", "{0,6}", "{5,}", "*?");
 const patterns: fc.Memo<string> = fc.memo((depth) => {
-  const atom = depth > 1 ? fc.oneof(atoms, patterns(depth - 1).map((inner) => `(${inner})`)) : atoms;
-  const sequence = fc.array(fc.tuple(atom, quantifiers).map((parts) => parts.join("")), { maxLength: 3 });
-  return fc.array(sequence.map((parts) => parts.join("")), { minLength: 1, maxLength: 2 }).map((options) => options.join("|"));
+  const atom =
+    depth > 1
+      ? fc.oneof(
+          atoms,
+          patterns(depth - 1).map((inner) => `(${inner})`),
+        )
+      : atoms;
+  const sequence = fc.array(
+    fc.tuple(atom, quantifiers).map((parts) => parts.join("")),
+    { maxLength: 3 },
+  );
+  return fc
+    .array(
+      sequence.map((parts) => parts.join("")),
+      { minLength: 1, maxLength: 2 },
+    )
+    .map((options) => options.join("|"));
 });
-const texts = fc.array(fc.constantFrom("a", "b", "c", "1", "\n", "é", "😀", '"', "\\", " "), { maxLength: 9 }).map((c) => c.join(""));
+const texts = fc
+  .array(fc.constantFrom("a", "b", "c", "1", "\n", "é", "😀", '"', "\\", " "), { maxLength: 9 })
+  .map((c) => c.join(""));
 
 /** Null for the few random patterns whose automaton is too large. */
 let tooLarge = 0;
@@ -31,7 +64,8 @@ describe("a regular expression", () => {
     const property = fc.property(patterns(2), fc.array(texts, { minLength: 8, maxLength: 8 }), (pattern, samples) => {
       const accepts = compiled(() => matching(pattern));
       const expected = new RegExp(`^(?:${pattern})$`, "u");
-      for (const text of accepts === null ? [] : samples) expect(accepts!(text), `${pattern} on ${JSON.stringify(text)}`).toBe(expected.test(text));
+      for (const text of accepts === null ? [] : samples)
+        expect(accepts!(text), `${pattern} on ${JSON.stringify(text)}`).toBe(expected.test(text));
     });
     fc.assert(property, { numRuns: 400 });
     expect(tooLarge).toBeLessThan(16);
@@ -44,7 +78,8 @@ describe("a regular expression", () => {
     const property = fc.property(anchored, fc.array(texts, { minLength: 6, maxLength: 6 }), (pattern, samples) => {
       const accepts = compiled(() => schemaAcceptor({ type: "string", pattern }));
       const expected = new RegExp(pattern, "u");
-      for (const text of accepts === null ? [] : samples) expect(accepts!(text), `${pattern} on ${JSON.stringify(text)}`).toBe(expected.test(text));
+      for (const text of accepts === null ? [] : samples)
+        expect(accepts!(text), `${pattern} on ${JSON.stringify(text)}`).toBe(expected.test(text));
     });
     fc.assert(property, { numRuns: 300 });
     expect(tooLarge).toBeLessThan(32);
@@ -93,7 +128,7 @@ describe("a regular expression", () => {
   });
 
   it("never fails but by a GrammarError, whatever it is", () => {
-    const noise = fc.array(fc.constantFrom(..."()[]{}|*+?^$\\.,-:=!<>0123abpPuxk\"é😀".split("")), { maxLength: 20 });
+    const noise = fc.array(fc.constantFrom(...'()[]{}|*+?^$\\.,-:=!<>0123abpPuxk"é😀'.split("")), { maxLength: 20 });
     fc.assert(
       fc.property(noise, (parts) => {
         try {

@@ -56,7 +56,9 @@ describe("hostile grammars", () => {
   it("end where the request does", async () => {
     const reason = new Error("gone");
     const small = smallVocabulary([]);
-    await expect(compileGrammar(SAMPLE_SOURCES.person!, small, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(compileGrammar(SAMPLE_SOURCES.person!, small, { signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    );
     const controller = new AbortController();
     const compiling = compileGrammar(SAMPLE_SOURCES.person!, small, { signal: controller.signal });
     controller.abort(reason);

@@ -57,7 +57,8 @@ export class RandomAnswers {
       const mask = matcher.allowed();
       onMask(now() - start);
       const token = (tokens.length >= wanted ? this.#closer(mask, random) : null) ?? randomToken(mask, random);
-      if (token === null) throw new Error(`dead end after ${JSON.stringify(new TextDecoder().decode(Uint8Array.from(bytes)))}`);
+      if (token === null)
+        throw new Error(`dead end after ${JSON.stringify(new TextDecoder().decode(Uint8Array.from(bytes)))}`);
       if (!matcher.accept(token)) throw new Error(`token ${token} was allowed, but is not accepted`);
       tokens.push(token);
       bytes.push(...(this.#vocabulary.bytes(token) ?? []));
