@@ -8,7 +8,7 @@ import { Vocabulary } from "../src/grammar/vocabulary.ts";
 import { Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { specFromTokenizerJson } from "../src/tokenizer/tokenizer-json.ts";
 import { HOSTILE_SOURCES } from "../test/grammar/hostile-sources.ts";
-import { randomAnswer } from "../test/grammar/random-answer.ts";
+import { RandomAnswers } from "../test/grammar/random-answer.ts";
 import { SAMPLE_SOURCES } from "../test/grammar/sample-sources.ts";
 
 const { values } = parseArgs({
@@ -21,6 +21,7 @@ let start = performance.now();
 const vocabulary = new Vocabulary(tokenizer);
 const vocabularyMs = performance.now() - start;
 
+const answers = new RandomAnswers(vocabulary);
 const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 const round = (ms) => Math.round(ms * 1000) / 1000;
 
@@ -32,7 +33,7 @@ for (const [name, source] of Object.entries(SAMPLE_SOURCES)) {
   const compileMs = performance.now() - start;
   const times = [];
   for (let seed = 1; seed <= Number(values.answers); seed++) {
-    randomAnswer(grammar.start(), vocabulary, seed, { onMask: (ms) => times.push(ms), now: () => performance.now() });
+    answers.make(grammar.start(), seed, { onMask: (ms) => times.push(ms), now: () => performance.now() });
   }
   all.push(...times);
   const sorted = times.toSorted((a, b) => a - b);
@@ -56,11 +57,21 @@ for (const [name, source] of Object.entries(HOSTILE_SOURCES)) {
     message = error.message;
   });
   const { user, system } = process.cpuUsage(before);
-  refused.push({ source: name, cpuMs: round((user + system) / 1000), message: message.length > 90 ? `...${message.slice(-87)}` : message });
+  refused.push({
+    source: name,
+    cpuMs: round((user + system) / 1000),
+    message: message.length > 90 ? `...${message.slice(-87)}` : message,
+  });
 }
 
 const sorted = all.toSorted((a, b) => a - b);
-const total = { masks: all.length, meanMs: round(all.reduce((s, ms) => s + ms, 0) / all.length), p50Ms: round(at(sorted, 0.5)), p99Ms: round(at(sorted, 0.99)), maxMs: round(sorted.at(-1)) };
+const total = {
+  masks: all.length,
+  meanMs: round(all.reduce((s, ms) => s + ms, 0) / all.length),
+  p50Ms: round(at(sorted, 0.5)),
+  p99Ms: round(at(sorted, 0.99)),
+  maxMs: round(sorted.at(-1)),
+};
 if (values.json) console.log(JSON.stringify({ vocabularyMs: round(vocabularyMs), results, total, refused }, null, 2));
 else {
   console.log(`vocabulary of ${vocabulary.size} tokens: ${round(vocabularyMs)} ms`);

@@ -1,3 +1,5 @@
+import { FORMAT_NAMES } from "../grammar/formats.ts";
+import { ANNOTATIONS, KEYWORDS } from "../grammar/schema-keywords.ts";
 import { chatParameters, completionParameters, type Parameter } from "../protocol/parameters.ts";
 import { argHelp, type Command, flagOf, flagUsage, operandUsage } from "./command.ts";
 import { commands } from "./commands.ts";
@@ -10,7 +12,15 @@ export function generatedSections(): Readonly<Record<string, Readonly<Record<str
       "chat parameters": parameterTable(chatParameters),
       "completion parameters": parameterTable(completionParameters),
     },
+    "docs/STRUCTURED.md": { keywords: keywordTable() },
   };
+}
+
+function keywordTable(): string {
+  const formats = FORMAT_NAMES.map((name) => `\`${name}\``).join(", ");
+  const rows = KEYWORDS.map(({ name, meaning }) => [`\`${name}\``, name === "format" ? formats : meaning]);
+  const annotations = ANNOTATIONS.map((name) => `\`${name}\``).join(", ");
+  return `${table(["Keyword", "What is taken"], rows)}\n\nLeft aside, since they say nothing of what is valid: ${annotations}, and \`x-...\`.`;
 }
 
 function commandSection({ name, summary, description, operands = {}, args, examples, exits }: Command): string {

@@ -60,8 +60,8 @@ export function buildAutomaton(grammar: Grammar, budget: Budget): Automaton {
   if (states.sets.length * classes.count > MAX_TABLE) {
     throw new GrammarError("", `needs ${states.sets.length} states, which is too large`);
   }
-  removeDeadEnds(states, budget);
   checkOpenings(states, rules, budget);
+  removeDeadEnds(states, budget);
   return layOut(states, classes, rules);
 }
 
@@ -81,8 +81,8 @@ function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
   const states: States = { sets: [], moves: [], calls: [], final: [], ruleOf: [], starts: [] };
   const determinizeRule = (rule: number, { start, end }: RuleNodes): void => {
     const ids = new Map<string, number>();
-    const idOf = (targets: Iterable<number>): number => {
-      const set = nfa.closure(targets);
+    const idOf = (targets: readonly number[]): number => {
+      const set = nfa.closed(targets);
       const key = set.join();
       let id = ids.get(key);
       if (id === undefined) {
@@ -121,7 +121,9 @@ function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
 function ambiguousCounts({ moves, calls, final }: States, { rules }: RuleSet, budget: Budget): Set<Expr> {
   const found = new Set<Expr>();
   for (const [state, called] of calls.entries()) {
-    const counter = couples(called).map(([rule]) => rules[rule]!.counter).find((c) => c !== null);
+    const counter = couples(called)
+      .map(([rule]) => rules[rule]!.counter)
+      .find((c) => c !== null);
     const alone = called.length === 2 && moves[state]!.length === 0 && !final[state];
     if (!counter || alone) continue;
     const next = (from: number) => [

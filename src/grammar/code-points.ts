@@ -26,7 +26,9 @@ export function union(...sets: readonly CodePoints[]): CodePoints {
 export function complement(set: CodePoints): CodePoints {
   const ranges: [number, number][] = [];
   let next = 0;
-  for (const [lo, hi] of pairs(union(set, [])).concat(pairs(SURROGATES)).sort((a, b) => a[0] - b[0])) {
+  for (const [lo, hi] of pairs(union(set, []))
+    .concat(pairs(SURROGATES))
+    .sort((a, b) => a[0] - b[0])) {
     if (lo > next) ranges.push([next, lo - 1]);
     next = Math.max(next, hi + 1);
   }
@@ -86,11 +88,13 @@ function splitByTail(lo: number, hi: number, sequences: ByteSequence[]): void {
     if ((lo & ~mask) === (hi & ~mask)) continue;
     if ((lo & mask) !== 0) {
       splitByTail(lo, lo | mask, sequences);
-      return splitByTail((lo | mask) + 1, hi, sequences);
+      splitByTail((lo | mask) + 1, hi, sequences);
+      return;
     }
     if ((hi & mask) !== mask) {
       splitByTail(lo, (hi & ~mask) - 1, sequences);
-      return splitByTail(hi & ~mask, hi, sequences);
+      splitByTail(hi & ~mask, hi, sequences);
+      return;
     }
   }
   sequences.push(from.map((byte, i) => [byte, to[i]!]));

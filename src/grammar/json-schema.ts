@@ -110,11 +110,12 @@ class SchemaCompiler {
 
   /** One alternative of each group after the other is joined to the parts. */
   #conjunction(parts: readonly Part[], [group, ...others]: readonly Group[], open: readonly string[] = []): Expr {
-    this.#budget.spend(20 + 5 * parts.length);
+    this.#budget.spend(20 + 15 * parts.length);
     if (group === undefined) return this.#leaf(parts);
     const { pointer, options, exclusive } = group;
     if (open.includes(pointer)) throw new GrammarError(pointer, "a $ref in it only leads back to it");
-    if (open.length > MAX_DEPTH) throw new GrammarError(pointer, `more than ${MAX_DEPTH} anyOf and oneOf in one another`);
+    if (open.length > MAX_DEPTH)
+      throw new GrammarError(pointer, `more than ${MAX_DEPTH} anyOf and oneOf in one another`);
     if (exclusive) this.#checkDisjoint(parts, group);
     const exprs = options.map((option) => {
       const more = this.#reader.conjunction([option]);
@@ -131,7 +132,10 @@ class SchemaCompiler {
     for (const [i, a] of options.entries()) {
       for (const b of options.slice(i + 1)) {
         if (this.#disjointness.certain([...own, a], [...own, b])) continue;
-        throw new GrammarError(pointer, "its alternatives may overlap, which is not supported; use anyOf, or give each a required property with another const");
+        throw new GrammarError(
+          pointer,
+          "its alternatives may overlap, which is not supported; use anyOf, or give each a required property with another const",
+        );
       }
     }
   }
@@ -184,7 +188,7 @@ class SchemaCompiler {
     const required = requiredNames(parts);
     const named = parts.flatMap(({ schema }) => Object.keys((schema.properties ?? {}) as object));
     const names = [...new Set([...named, ...required])];
-    this.#budget.spend(20 * names.length);
+    this.#budget.spend(names.length * (20 + 2 * parts.length));
     const members = names.map((name): Member => {
       const value = this.#value(propertySchemas(parts, name));
       return { expr: sequence(JSON.stringify(name), COLON, value), occurs: required.has(name) ? "once" : "maybe" };

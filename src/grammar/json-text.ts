@@ -1,4 +1,4 @@
-import { codePoints, difference, pairs } from "./code-points.ts";
+import { type CodePoints, codePoints, complement, intersection, pairs } from "./code-points.ts";
 import {
   ANY_CHARACTER,
   characters,
@@ -22,12 +22,13 @@ export const COLON = sequence(":", SPACE);
 
 /** Characters of a JSON string that must be escaped. */
 const ESCAPED = codePoints([0, 0x1f], [0x22, 0x22], [0x5c, 0x5c]);
+const UNESCAPED = complement(ESCAPED);
 const HEX = oneOf(["0", "9"], ["a", "f"], ["A", "F"]);
 const DIGIT = oneOf(["0", "9"]);
 
 /** One character in a JSON string, escaped in any of the ways JSON has; no half of a surrogate pair. */
 export const STRING_CHARACTER: Expr = choice(
-  characters(difference([0, 0x10ffff], ESCAPED)),
+  characters(UNESCAPED),
   sequence("\\", oneOf('"\\/bfnrt')),
   sequence(
     "\\u",
@@ -40,29 +41,43 @@ export const STRING_CHARACTER: Expr = choice(
 );
 
 /** An expression as it is written inside a JSON string: each character in the one way of `JSON.stringify`. */
-export function inString(expr: Expr): Expr {
+export function inString(expr: Expr, classes: Map<CodePoints, Expr> = new Map()): Expr {
   switch (expr.kind) {
     case "text":
       return text(JSON.stringify(expr.text).slice(1, -1));
     case "class": {
-      const raw = difference(expr.points, ESCAPED);
-      const escaped: Expr[] = [];
-      for (const [lo, hi] of pairs(expr.points)) {
-        for (const [from, to] of pairs(ESCAPED)) {
-          for (let c = Math.max(lo, from); c <= Math.min(hi, to); c++) escaped.push(inString(text(String.fromCodePoint(c))));
-        }
-      }
-      return raw.length === 0 ? choice(...escaped) : choice(characters(raw), ...escaped);
+      const known = classes.get(expr.points) ?? writtenClass(expr.points);
+      classes.set(expr.points, known);
+      return known;
     }
     case "sequence":
-      return sequence(...expr.parts.map(inString));
+      return sequence(...expr.parts.map((part) => inString(part, classes)));
     case "choice":
-      return choice(...expr.options.map(inString));
+      return choice(...expr.options.map((option) => inString(option, classes)));
     case "repeat":
-      return repeat(inString(expr.item), expr.min, expr.max);
+      return repeat(inString(expr.item, classes), expr.min, expr.max);
     default:
       return expr;
   }
+}
+
+function writtenClass(points: CodePoints): Expr {
+  const raw = intersection(points, UNESCAPED);
+  const escaped = escapes(intersection(points, ESCAPED));
+  return raw.length === 0 ? escaped : choice(characters(raw), escaped);
+}
+
+/** Characters that must be escaped, each in the one way of `JSON.stringify`, as few alternatives. */
+function escapes(points: CodePoints): Expr {
+  /** By what comes before: the last characters. */
+  const lasts = new Map<string, string>();
+  for (const [lo, hi] of pairs(points)) {
+    for (let c = lo; c <= hi; c++) {
+      const written = JSON.stringify(String.fromCodePoint(c)).slice(1, -1);
+      lasts.set(written.slice(0, -1), (lasts.get(written.slice(0, -1)) ?? "") + written.at(-1));
+    }
+  }
+  return choice(...[...lasts].map(([start, last]) => sequence(start, oneOf(last))));
 }
 
 /** One character in a JSON string as `JSON.stringify` writes it. */

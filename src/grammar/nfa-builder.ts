@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import { utf8Sequences } from "./code-points.ts";
+import { type ByteSequence, type CodePoints, utf8Sequences } from "./code-points.ts";
 import type { Expr, Member } from "./expr.ts";
 import { FIRST_TOKEN_SYMBOL, type Nfa } from "./nfa.ts";
 
@@ -21,6 +21,7 @@ export class NfaBuilder {
   readonly #nfa: Nfa;
   readonly #budget: Budget;
   readonly #callbacks: Callbacks | null;
+  readonly #sequences = new Map<CodePoints, ByteSequence[]>();
 
   /** @param callbacks null: expressions are regular */
   constructor(nfa: Nfa, budget: Budget, callbacks: Callbacks | null = null) {
@@ -37,7 +38,7 @@ export class NfaBuilder {
         return this.#bytes(new TextEncoder().encode(expr.text), from);
       case "class": {
         const to = nfa.node();
-        for (const bytes of utf8Sequences(expr.points)) {
+        for (const bytes of this.#utf8(expr.points)) {
           let at = from;
           for (const [i, [lo, hi]] of bytes.entries()) {
             const next = i === bytes.length - 1 ? to : nfa.node();
@@ -85,6 +86,16 @@ export class NfaBuilder {
         return to;
       }
     }
+  }
+
+  #utf8(points: CodePoints): ByteSequence[] {
+    let sequences = this.#sequences.get(points);
+    if (sequences === undefined) {
+      sequences = utf8Sequences(points);
+      this.#sequences.set(points, sequences);
+      this.#budget.spend(5 * sequences.length);
+    }
+    return sequences;
   }
 
   #outer(expr: Expr): Callbacks {

@@ -26,6 +26,7 @@ const NODE_COST = 5;
 export class Nfa {
   readonly nodes: Node[] = [];
   readonly #budget: Budget;
+  readonly #closed = new Map<string, NodeSet>();
 
   constructor(budget: Budget) {
     this.#budget = budget;
@@ -61,8 +62,19 @@ export class Nfa {
     else (node[kind] as number[]).push(...values);
   }
 
-  /** All nodes that are reached from these without a symbol. */
-  closure(nodes: Iterable<number>, at: { start?: boolean; end?: boolean } = {}): NodeSet {
+  /** All nodes that are reached from these without a symbol, in the middle of the text. */
+  closed(nodes: readonly number[]): NodeSet {
+    const key = nodes.join();
+    let set = this.#closed.get(key);
+    if (set === undefined) {
+      set = this.closure(nodes);
+      this.#closed.set(key, set);
+    }
+    this.#budget.spend(nodes.length + set.length);
+    return set;
+  }
+
+  closure(nodes: readonly number[], at: { start?: boolean; end?: boolean } = {}): NodeSet {
     const seen = new Set(nodes);
     for (const id of seen) {
       const node = this.nodes[id]!;
@@ -71,7 +83,7 @@ export class Nfa {
       if (at.start) for (const to of node.atStart) seen.add(to);
       if (at.end) for (const to of node.atEnd) seen.add(to);
     }
-    this.#budget.spend(seen.size);
+    this.#budget.spend(3 * seen.size);
     return [...seen].sort((a, b) => a - b);
   }
 

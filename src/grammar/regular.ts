@@ -25,7 +25,7 @@ export function toDfa(expr: Expr, budget: Budget): ByteDfa | null {
       key: ({ nodes, first }) => (first ? "^" : "") + nodes.join(),
       *edges({ nodes }) {
         for (const [lo, hi, targets] of nfa.moves(nodes)) {
-          yield [lo, hi, { nodes: nfa.closure(targets), first: false }];
+          yield [lo, hi, { nodes: nfa.closed(targets), first: false }];
         }
       },
       isFinal: ({ nodes, first }) => nfa.closure(nodes, { start: first, end: true }).includes(end),

@@ -36,7 +36,7 @@ export interface Configuration {
 /** Stacks and configurations kept at once; beyond, all are forgotten and made anew as needed. */
 const MAX_KEPT = 20_000;
 /** Tops and frames of one configuration. A grammar in which more meanings stay open is refused in mid-text. */
-const MAX_MEANINGS = 500;
+const MAX_MEANINGS = 150;
 
 /**
  * The stacks of a pushdown automaton as an automaton of its own, made as it is needed: every configuration remembers where
@@ -92,7 +92,8 @@ export class StackAutomaton {
 
   #leave({ state, stack }: Top, seeds: Top[]): void {
     const { final, calls } = this.automaton;
-    if (final[state]) for (const frame of stack.frames) seeds.push({ state: frame.state, count: 0, stack: frame.below });
+    if (final[state])
+      for (const frame of stack.frames) seeds.push({ state: frame.state, count: 0, stack: frame.below });
     const list = calls[state]!;
     for (let c = 0; c < list.length; c += 2) {
       seeds.push({ state: list[c]!, count: 0, stack: this.#push(list[c + 1]!, stack) });

@@ -6,7 +6,7 @@ import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { specFromTokenizerJson } from "../../src/tokenizer/tokenizer-json.ts";
 import { skipMissing } from "../skip.ts";
 import { deepseekV3Json, NO_DEEPSEEK_V3 } from "../vectors/tokenizer/read.ts";
-import { randomAnswer, randomNumbers, tokensOf } from "./random-answer.ts";
+import { RandomAnswers, randomNumbers, tokensOf } from "./random-answer.ts";
 import { SAMPLE_SOURCES } from "./sample-sources.ts";
 import { smallVocabulary } from "./small-vocabulary.ts";
 
@@ -25,21 +25,59 @@ async function compare(source: GrammarSource, vocabulary: Vocabulary, seed: numb
   let compared = 0;
   for (let step = 0; step < 60 && !matcher.mustEnd; step++) {
     const allowed = tokensOf(matcher.allowed());
-    if (random() < share) {
+    if (step === 0 || random() < share) {
       expect(allowed).toEqual(tried(matcher, vocabulary));
       compared++;
     }
     // Short tokens half of the time, or few answers would get beyond their first string.
-    const short = allowed.filter((token) => (vocabulary.bytes(token)?.length ?? 9) < 2);
+    const short = allowed.filter((token) => token < 256 && vocabulary.bytes(token)?.length === 1);
     const from = random() < 0.5 && short.length > 0 ? short : allowed;
     expect(matcher.accept(from[Math.floor(random() * from.length)]!)).toBe(true);
   }
   return compared;
 }
 
-const WORDS = ['":', '", "', '"}', '"},{"', "}}", "]}", '{"', "name", '"age": 1', ", ", " ", "  ", "tr", "true", "e1", "0.5", "-1",
-  "ab", "abc", "aab", 'a"', "é", "日本", "😀", "\\n", '\\"', "\\u00", "http", "://", "circle", "polygon", "\n", "x = y\n"];
-const PARTIAL = [Uint8Array.of(0xe6, 0x97), Uint8Array.of(0x97, 0xa5), Uint8Array.of(0xa5, 0x22), Uint8Array.of(0x22, 0xf0, 0x9f)];
+const WORDS = [
+  '":',
+  '", "',
+  '"}',
+  '"},{"',
+  "}}",
+  "]}",
+  '{"',
+  "name",
+  '"age": 1',
+  ", ",
+  " ",
+  "  ",
+  "tr",
+  "true",
+  "e1",
+  "0.5",
+  "-1",
+  "ab",
+  "abc",
+  "aab",
+  'a"',
+  "é",
+  "日本",
+  "😀",
+  "\\n",
+  '\\"',
+  "\\u00",
+  "http",
+  "://",
+  "circle",
+  "polygon",
+  "\n",
+  "x = y\n",
+];
+const PARTIAL = [
+  Uint8Array.of(0xe6, 0x97),
+  Uint8Array.of(0x97, 0xa5),
+  Uint8Array.of(0xa5, 0x22),
+  Uint8Array.of(0x22, 0xf0, 0x9f),
+];
 
 describe("a token mask", () => {
   const small = smallVocabulary([...WORDS, ...PARTIAL], ["<|end|>"]);
@@ -48,18 +86,25 @@ describe("a token mask", () => {
     for (let seed = 1; seed <= 12; seed++) await compare(SAMPLE_SOURCES[name]!, small, seed, 1);
   });
 
-  it.each(Object.keys(SAMPLE_SOURCES))("has just the tokens that can follow, DeepSeek-V3, %s", async (name) => {
-    const t = { skip: (reason: string) => reason };
-    if (v3 === null) return skipMissing(t as never, NO_DEEPSEEK_V3);
-    let compared = 0;
-    for (let seed = 1; seed <= 3; seed++) compared += await compare(SAMPLE_SOURCES[name]!, v3, seed, 0.15);
-    expect(compared).toBeGreaterThan(0);
+  describe("of DeepSeek-V3", () => {
+    for (const [name, source] of Object.entries(SAMPLE_SOURCES)) {
+      it(`has just the tokens that can follow, ${name}`, async (t) => {
+        if (v3 === null) return skipMissing(t, NO_DEEPSEEK_V3);
+        expect(await compare(source, v3, 1, 0.2)).toBeGreaterThan(0);
+      });
+    }
   });
 
   it("has tokens that hold a part of a character, but no bytes that are not UTF-8", async () => {
     const matcher = (await compileGrammar({ type: "regex", pattern: "[日本é]{2,9}!" }, small)).start();
-    const id = (bytes: Uint8Array) => 256 + WORDS.length + PARTIAL.indexOf(bytes);
-    expect(tokensOf(matcher.allowed())).toEqual([0xc3, 0xe6, 256 + WORDS.indexOf("é"), 256 + WORDS.indexOf("日本"), id(PARTIAL[0]!)]);
+    const id = (bytes: (typeof PARTIAL)[number]) => 256 + WORDS.length + PARTIAL.indexOf(bytes);
+    expect(tokensOf(matcher.allowed())).toEqual([
+      0xc3,
+      0xe6,
+      256 + WORDS.indexOf("é"),
+      256 + WORDS.indexOf("日本"),
+      id(PARTIAL[0]!),
+    ]);
     matcher.accept(0xe6);
     expect(tokensOf(matcher.allowed())).toEqual([0x97, 0x9c, id(PARTIAL[1]!)]);
     matcher.accept(0x97);
@@ -129,11 +174,13 @@ describe("a matcher", () => {
 
   it("serves answers side by side as it serves one", async () => {
     const grammar = await compileGrammar(SAMPLE_SOURCES.person!, small);
-    const alone = [1, 2, 3].map((seed) => randomAnswer(grammar.start(), small, seed).tokens);
+    const answers = new RandomAnswers(small);
+    const alone = [1, 2, 3].map((seed) => answers.make(grammar.start(), seed).tokens);
     const matchers = alone.map(() => grammar.start());
     for (let step = 0; step < Math.max(...alone.map((tokens) => tokens.length)); step++) {
       for (const [i, tokens] of alone.entries()) {
-        if (tokens[step] !== undefined) expect(matchers[i]!.accept(tokens[step])).toBe(true);
+        const token = tokens[step];
+        if (token !== undefined) expect(matchers[i]!.accept(token)).toBe(true);
       }
     }
     expect(matchers.every((matcher) => matcher.canEnd)).toBe(true);
