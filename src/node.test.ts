@@ -69,6 +69,25 @@ describe("a model", () => {
     await close();
   });
 
+  it("has the cache that it was given, and with `deterministic` reads again what was generated", async () => {
+    await expect(loadModel(undefined, { cacheMemory: 1000 })).rejects.toThrow(/--cache-memory: 0\.0 MiB.*--ctx-size/);
+    const cached = async (deterministic: boolean) => {
+      const { engine, close } = await loadModel(undefined, { contextSize: 128, cacheMemory: 2 ** 20, deterministic });
+      expect(engine.memory.cache).toBeLessThanOrEqual(2 ** 20);
+      const found: number[] = [];
+      for (let turn = 0, prompt = Array<number>(20).fill(9); turn < 2; turn++) {
+        for await (const event of engine.generate({ prompt, maxTokens: 20, ignoreEndTokens: true })) {
+          if (event.type === "end") found.push(event.cachedPromptTokens);
+          else prompt = [...prompt, event.token];
+        }
+      }
+      await close();
+      return found;
+    };
+    expect(await cached(false)).toEqual([0, 32]);
+    expect(await cached(true)).toEqual([0, 0]);
+  });
+
   it("stops loading when it is told to", async () => {
     const abort = new AbortController();
     const loading = loadModel(undefined, { signal: abort.signal, onProgress: () => abort.abort(new Error("enough")) });

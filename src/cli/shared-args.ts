@@ -1,6 +1,6 @@
 import type { SamplingInput } from "../engine/sampling/params.ts";
 import { SAMPLING_NUMBERS } from "../engine/sampling/params.ts";
-import type { ChoiceArg, NumberArg, TextArg } from "./command.ts";
+import type { ChoiceArg, FlagArg, NumberArg, TextArg } from "./command.ts";
 
 /** Arguments that several commands take. */
 export const modelArg = {
@@ -56,6 +56,11 @@ export const ctxSizeArg = {
   env: "DEEPTS_CTX_SIZE",
   help: "tokens that prompt and answer may have together; default the model's own limit, at most 8192",
 } as const satisfies NumberArg;
+
+export const deterministicArg = {
+  type: "flag",
+  help: "the same seed gives the same answer also where its beginning was in the cache; what was generated is read again then",
+} as const satisfies FlagArg;
 
 /** A sampling parameter; where it is not given, the model's own recommendation holds, then the engine's default. */
 function sampling<const F extends keyof typeof SAMPLING_NUMBERS>(field: F, help: string) {

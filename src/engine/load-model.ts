@@ -34,8 +34,12 @@ export interface ModelOptions {
   readonly cacheType?: CacheDType | "auto";
   /** Positions a sequence may have. Default: the model's own limit, at most 8192. */
   readonly contextSize?: number;
-  /** Sequences of full length that the cache holds at once. Default 4. */
+  /** Answers that are made at the same time; others wait. Default 4. */
   readonly parallel?: number;
+  /** Bytes of the cache. Default: `parallel` answers of full length. */
+  readonly cacheMemory?: number;
+  /** The same seed gives the same answer also where its beginning was in the cache. Default false. */
+  readonly deterministic?: boolean;
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
 }

@@ -24,7 +24,7 @@ describe("deepts chat from a pipe", () => {
       "/exit",
       "Hi",
     ];
-    const { code, stdout, stderr } = await deepts(GREEDY, { input: turns.join("\n") });
+    const { code, stdout, stderr } = await deepts([...GREEDY, "--deterministic"], { input: turns.join("\n") });
     expect(code).toBe(0);
     const answers = stdout.trimEnd().split("\n");
     expect(answers).toHaveLength(3);

@@ -60,6 +60,7 @@ describe("deepts serve", () => {
     ["a model that is not there", ["--model", "nosuch.gguf"], 3, "nosuch.gguf: byte 0: there is no such file"],
     ["a port that is none", ["--port", "65536"], 2, '--port: want an integer (0 to 65535), got "65536"'],
     ["a context beyond the model's", ["--ctx-size", "99999"], 2, "--ctx-size: want an integer from 1 to"],
+    ["a cache without room for an answer", ["--cache-memory", "1"], 2, "--cache-memory: 1.0 MiB"],
     ["an address of another machine", ["--host", "192.0.2.1"], 1, "this machine has no address 192.0.2.1"],
   ])("ends at once for %s", async (_what, args, code, says) => {
     const result = await deepts(["serve", "--port", "0", "--model", model, ...args]);

@@ -265,35 +265,46 @@ describe("many answers at once", () => {
   });
 
   test("a constraint says what may come, where the text may end, and where it must", {}, async (engine) => {
-    const prompt = await userTurn(engine, "Hello");
+    const hello = await userTurn(engine, "Hello");
+    const { tokens } = await answer(engine, { prompt: hello, maxTokens: 50, sampling: GREEDY });
+    // Behind this the model would end.
+    const prompt = [...hello, ...tokens.slice(0, -1).map(({ token }) => token)];
     const digits = Array.from("0123456789", (digit) => engine.text.tokenizer.encode(digit)[0]!);
-    const constrained = (least: number, most: number) =>
-      answer(engine, { prompt, maxTokens: 50, sampling: { seed: 3 }, constraint: new Digits(digits, least, most) });
+    const constrained = (least: number, most: number) => {
+      const constraint = new Digits(digits, engine.text.endTokens, least, most);
+      return answer(engine, { prompt, maxTokens: 50, sampling: GREEDY, constraint });
+    };
     const exact = await constrained(7, 7);
-    expect([exact.text, exact.end.reason]).toEqual([expect.stringMatching(/^[0-9]{7}$/), "stop"]);
-    expect(exact.end.completionTokens).toBe(7);
-    const open = await constrained(3, 40);
-    expect(open.text).toMatch(/^[0-9]{3,40}$/);
-    const early = await constrained(0, 40);
-    // This model greets: where it may end at once or write digits only, it ends.
-    expect([early.text, early.end.reason]).toEqual([expect.stringMatching(/^[0-9]{0,40}$/), "stop"]);
+    expect(exact.text).toMatch(/^[0-9]{7}$/);
+    expect(exact.end).toMatchObject({ reason: "stop", completionTokens: 7 });
+    const free = await constrained(0, 40);
+    expect(free.text).toBe("");
+    expect(free.end).toMatchObject({ reason: "stop", completionTokens: 1 });
+    expect((await constrained(3, 40)).text).toMatch(/^[0-9]{3,40}$/);
   });
 
-  it("a step that fails ends the answers in it; others go on, and come out right", async () => {
+  it.each([
+    { preferredRows: 32, failed: 1, whose: "the answers in it, though not who found its pages," },
+    { preferredRows: 256, failed: 2, whose: "the answers in it" },
+  ])("a step that fails ends $whose; others take nothing of it for computed", async ({ preferredRows, failed }) => {
     let steps = 0;
-    const fails = watched(backend, {
-      beforeStep: () => {
-        if (++steps === 3) throw new Error("the step broke");
-      },
-    });
-    const engine = await model.newEngine({ parallel: 2, maxWaiting: 8 }, fails);
-    const prompt = await userTurn(engine, "Hello");
-    const request = { prompt, maxTokens: 50, sampling: GREEDY };
+    const beforeStep = () => {
+      if (++steps === 1) throw new Error("the step broke");
+    };
+    const engine = await model.newEngine(
+      { parallel: 2, maxWaiting: 8 },
+      watched(backend, { preferredRows, beforeStep }),
+    );
+    const request = await seeded(engine, 4);
+    expect(request.prompt.length).toBeGreaterThan(PAGE_SIZE);
     const outcomes = await Promise.allSettled([1, 2, 3, 4].map(() => answer(engine, request)));
-    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled", "fulfilled"]);
-    for (const outcome of outcomes) {
+    const whole = await model.newEngine();
+    const expected = seen(await answer(whole, request));
+    await whole.close();
+    for (const [i, outcome] of outcomes.entries()) {
+      expect(outcome.status).toBe(i < failed ? "rejected" : "fulfilled");
       if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ message: "the step broke" });
-      else expect(outcome.value.text).toBe("Hello! Ask me for a story or a small sum.");
+      else expect(seen(outcome.value)).toEqual(expected);
     }
     expect(engine.activity.pages.available).toBe(engine.activity.pages.total);
     await engine.close();
@@ -303,12 +314,14 @@ describe("many answers at once", () => {
 /** Digits, between `least` and `most` of them. */
 class Digits implements TokenConstraint {
   readonly #digits: readonly number[];
+  readonly #ends: Iterable<number>;
   readonly #least: number;
   readonly #most: number;
   #count = 0;
 
-  constructor(digits: readonly number[], least: number, most: number) {
+  constructor(digits: readonly number[], ends: Iterable<number>, least: number, most: number) {
     this.#digits = digits;
+    this.#ends = ends;
     this.#least = least;
     this.#most = most;
   }
@@ -323,7 +336,8 @@ class Digits implements TokenConstraint {
 
   allowed(): Uint32Array {
     const mask = new Uint32Array(64);
-    for (const digit of this.#digits) mask[digit >> 5]! |= 1 << (digit & 31);
+    // What it says of end tokens does not count.
+    for (const token of [...this.#digits, ...this.#ends]) mask[token >> 5]! |= 1 << (token & 31);
     return mask;
   }
 

@@ -5,7 +5,15 @@ import { Conversation } from "../conversation.ts";
 import { RUN_EXITS } from "../exit-codes.ts";
 import { LineReader } from "../line-reader.ts";
 import { withModel } from "../loading.ts";
-import { computeArgs, ctxSizeArg, maxTokensArg, modelArg, samplingArgs, samplingOf } from "../shared-args.ts";
+import {
+  computeArgs,
+  ctxSizeArg,
+  deterministicArg,
+  maxTokensArg,
+  modelArg,
+  samplingArgs,
+  samplingOf,
+} from "../shared-args.ts";
 import { separateReasoning } from "../stream-answer.ts";
 
 const HELP = "/reset forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer";
@@ -25,6 +33,7 @@ export const chat = defineCommand({
     ...samplingArgs,
     ...computeArgs,
     ctxSize: ctxSizeArg,
+    deterministic: deterministicArg,
   },
   examples: [
     { command: "deepts chat", what: "talk with the embedded model" },
@@ -34,10 +43,10 @@ export const chat = defineCommand({
   exits: { ...RUN_EXITS, 0: "the conversation was left" },
   async run(invocation) {
     const { args, stderr, signal } = invocation;
-    const { backend, threads, numerics, cacheType, ctxSize: contextSize } = args;
+    const { backend, threads, numerics, cacheType, ctxSize: contextSize, deterministic } = args;
     await withModel(
       args.model,
-      { backend, threads, numerics, cacheType, contextSize, parallel: 1 },
+      { backend, threads, numerics, cacheType, contextSize, parallel: 1, deterministic },
       { stderr, signal },
       async (model) => {
         if (model.engine.text.chatTemplate === null) {

@@ -6,7 +6,7 @@ import { defineCommand } from "../command.ts";
 import { SERVE_EXITS } from "../exit-codes.ts";
 import { loadShowing } from "../loading.ts";
 import type { Output } from "../output.ts";
-import { computeArgs, ctxSizeArg, modelArg } from "../shared-args.ts";
+import { computeArgs, ctxSizeArg, deterministicArg, modelArg } from "../shared-args.ts";
 
 export const serve = defineCommand({
   name: "serve",
@@ -40,8 +40,16 @@ export const serve = defineCommand({
       max: 1024,
       default: 4,
       env: "DEEPTS_PARALLEL",
-      help: "answers of full length that there is memory for; others wait",
+      help: "answers that are made at the same time; others wait",
     },
+    cacheMemory: {
+      type: "integer",
+      value: "MIB",
+      min: 1,
+      env: "DEEPTS_CACHE_MEMORY",
+      help: "memory of the cache, which answers share with what is kept of earlier ones; default enough for --parallel answers of --ctx-size tokens",
+    },
+    deterministic: deterministicArg,
     allowedHost: {
       type: "list",
       value: "NAME",
@@ -64,12 +72,12 @@ export const serve = defineCommand({
       import("../../server/app.ts"),
       import("../../server/listen.ts"),
     ]);
-    const { backend, threads, numerics, cacheType, ctxSize: contextSize, parallel } = args;
+    const { backend, threads, numerics, cacheType, ctxSize: contextSize, parallel, deterministic } = args;
+    const cacheMemory = args.cacheMemory === undefined ? undefined : args.cacheMemory * 2 ** 20;
+    const options = { backend, threads, numerics, cacheType, contextSize, parallel, cacheMemory, deterministic };
     const listening = listen({ fetch: (request) => app.fetch(request) }, { port: args.port, host: args.host, signal });
     const loading = listening.then(() =>
-      loadShowing({ stderr, signal }, (watch) =>
-        loadModel(args.model, { backend, threads, numerics, cacheType, contextSize, parallel, ...watch }),
-      ),
+      loadShowing({ stderr, signal }, (watch) => loadModel(args.model, { ...options, ...watch })),
     );
     const app = createApp({
       model: loading.then(({ engine }) => engine),
