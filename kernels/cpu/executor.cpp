@@ -41,6 +41,9 @@ void Executor::reserve_scratch() {
 }
 
 bool Executor::run() {
+  for (const auto& weight : weights_) {
+    if (weight->planned) fail("a weight that is only planned cannot be computed with");
+  }
   Batch& batch = step_.batch;
   batch.rows = rows_.tokens.size();
   batch.tokens = rows_.tokens.data();

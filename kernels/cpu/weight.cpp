@@ -63,7 +63,7 @@ bool pack_weight(Weight& weight, const qgemm::Table& table, size_t groups, bool 
   const size_t bytes = table.packed_bytes(packed.type, packed.rows, packed.cols);
   if (bytes == 0) return false;
   packed.bytes = (bytes + qgemm::kPackedAlignment - 1) / qgemm::kPackedAlignment * qgemm::kPackedAlignment;
-  packed.data = Buffer<uint8_t>(groups * packed.bytes);
+  packed.data = weight.buffer<uint8_t>(groups * packed.bytes);
   const size_t panel = table.lanes * weight.row_bytes;
   const size_t chunk_rows = std::max<size_t>(1, kPackBytes / panel) * table.lanes;
   const Packing packing{weight, packed, chunk_rows, (packed.rows + chunk_rows - 1) / chunk_rows};
@@ -73,7 +73,7 @@ bool pack_weight(Weight& weight, const qgemm::Table& table, size_t groups, bool 
     worker.share(work.to.groups * work.chunks, [&](size_t item) { work.pack(item); });
     return !worker.stopped;
   };
-  if (!pool.run(job, const_cast<Packing*>(&packing))) return false;
+  if (!weight.planned && !pool.run(job, const_cast<Packing*>(&packing))) return false;
   weight.packed = std::move(packed);
   if (weight.mapping.data()) {
     weight.mapping.drop();

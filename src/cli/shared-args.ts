@@ -57,6 +57,16 @@ export const ctxSizeArg = {
   help: "tokens that prompt and answer may have together; default the model's own limit, at most 8192",
 } as const satisfies NumberArg;
 
+export const parallelArg = {
+  type: "integer",
+  value: "N",
+  min: 1,
+  max: 1024,
+  default: 4,
+  env: "DEEPTS_PARALLEL",
+  help: "answers of full length that there is memory for; others wait",
+} as const satisfies NumberArg;
+
 /** A sampling parameter; where it is not given, the model's own recommendation holds, then the engine's default. */
 function sampling<const F extends keyof typeof SAMPLING_NUMBERS>(field: F, help: string) {
   const { default: neutral, ...range } = SAMPLING_NUMBERS[field];

@@ -1,6 +1,6 @@
 import { ApiError, ConfigError, TextError } from "../errors.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
-import type { Backend, Batch } from "../tensor/backend.ts";
+import type { Backend, Batch, MemoryUse } from "../tensor/backend.ts";
 import { ROW_GENERATED, ROW_PROMPT } from "../tensor/backend.ts";
 import type { RenderTemplate } from "../tokenizer/chat-template.ts";
 import { ChatRenderer, withToolArguments } from "../tokenizer/chat-template.ts";
@@ -14,7 +14,7 @@ import type {
   TokenLogprobs,
 } from "./generation.ts";
 import { tokenLogprob, topLogprobs } from "./logprobs.ts";
-import type { RunnerOptions } from "./network-runner.ts";
+import type { Prediction, RunnerOptions } from "./network-runner.ts";
 import { NetworkRunner } from "./network-runner.ts";
 import { PagePool } from "./page-pool.ts";
 import { Candidates } from "./sampling/candidates.ts";
@@ -48,7 +48,11 @@ export interface EngineOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What decides over the memory of a model. */
+export type RoomOptions = Pick<EngineOptions, "numerics" | "cacheType" | "contextSize" | "parallel">;
+
 const DEFAULT_CONTEXT = 8192;
+const DEFAULT_PARALLEL = 4;
 
 /**
  * A loaded model that answers: prompts in, tokens out. Answers run side by side: each takes its steps in turn on the
@@ -60,8 +64,8 @@ export class Engine implements ServedModel {
   readonly created: number;
   readonly contextSize: number;
   readonly text: ModelText;
-  /** Bytes of the backend's memory. */
-  readonly memory: { readonly weights: number; readonly cache: number; readonly scratch: number };
+  /** Of the backend. */
+  readonly memory: MemoryUse;
   readonly #runner: NetworkRunner;
   readonly #pool: PagePool;
   readonly #chat: ChatRenderer | null;
@@ -85,7 +89,7 @@ export class Engine implements ServedModel {
     this.created = options.created ?? 0;
     this.contextSize = contextSize(checkpoint, options);
     this.text = text;
-    this.memory = { weights: runner.weightBytes, cache: runner.cacheBytes, scratch: runner.scratchBytes };
+    this.memory = runner.memory;
     this.#runner = runner;
     this.#pool = pool;
     this.#vocabSize = checkpoint.config.vocabSize;
@@ -105,11 +109,24 @@ export class Engine implements ServedModel {
     backend: Backend,
     options: EngineOptions,
   ): Promise<Engine> {
-    const pages = pagesFor(contextSize(checkpoint, options)) * (options.parallel ?? 4);
-    const { numerics = "auto", cacheType, onProgress, signal } = options;
-    const wanted = { pages, maxLogitRows: 1, numerics, cacheType, onProgress, signal };
+    const { onProgress, signal } = options;
+    const wanted = { ...runnerOptions(checkpoint, options), onProgress, signal };
     const runner = await NetworkRunner.load(checkpoint, backend, wanted);
-    return new Engine(checkpoint, text, runner, new PagePool(pages, options.maxWaiting ?? 64), options);
+    return new Engine(checkpoint, text, runner, new PagePool(wanted.pages, options.maxWaiting ?? 64), options);
+  }
+
+  /**
+   * What load() would take, found from the headers alone.
+   * @returns null where the backend cannot tell
+   */
+  static async predict(
+    checkpoint: Checkpoint,
+    backend: Backend,
+    options: RoomOptions,
+  ): Promise<(Prediction & { contextSize: number; parallel: number }) | null> {
+    const prediction = await NetworkRunner.predict(checkpoint, backend, runnerOptions(checkpoint, options));
+    const { parallel = DEFAULT_PARALLEL } = options;
+    return prediction && { ...prediction, contextSize: contextSize(checkpoint, options), parallel };
   }
 
   /** Answers running or waiting. */
@@ -281,8 +298,14 @@ export class Engine implements ServedModel {
   }
 }
 
+/** One row's logits a step: it is the last of a prompt, or the only one. */
+function runnerOptions(checkpoint: Checkpoint, options: RoomOptions) {
+  const { numerics = "auto", cacheType, parallel = DEFAULT_PARALLEL } = options;
+  return { pages: pagesFor(contextSize(checkpoint, options)) * parallel, maxLogitRows: 1, numerics, cacheType };
+}
+
 /** @throws ConfigError when more is asked for than the model was made for */
-function contextSize({ config }: Checkpoint, { contextSize: wanted }: EngineOptions): number {
+function contextSize({ config }: Checkpoint, { contextSize: wanted }: RoomOptions): number {
   const limit = config.maxPositionEmbeddings;
   if (wanted === undefined) return Math.min(limit, DEFAULT_CONTEXT);
   if (Number.isInteger(wanted) && wanted > 0 && wanted <= limit) return wanted;
