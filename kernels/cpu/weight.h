@@ -73,11 +73,15 @@ struct Weight {
 /** The type of qgemm that is this one, or false: its products then decode the stored blocks. */
 bool packed_type(DType dtype, qgemm::Type& type);
 
+/** Follows the name of a file whose mapped bytes are gone. */
+inline constexpr char kCutShort[] = " has become shorter while it was in use; put the whole file back and load the model again";
+
 class Pool;
 
 /**
  * Packs the rows as `groups` equal matrices, on the pool's threads.
  * @param keep_rows whether the stored blocks are still needed; memory of their own is freed otherwise
+ * Fails where a mapped file no longer has the rows.
  * @returns false, and changes nothing, where qgemm has no such type, or for rows that are no whole blocks
  */
 bool pack_weight(Weight& weight, const qgemm::Table& table, size_t groups, bool keep_rows, Pool& pool);

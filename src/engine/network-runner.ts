@@ -114,11 +114,7 @@ export class NetworkRunner {
    * What load() would take without MTP layers, found from the headers alone.
    * @returns null where the backend cannot tell
    */
-  static async predict(
-    checkpoint: Checkpoint,
-    backend: Backend,
-    options: RunnerOptions,
-  ): Promise<Prediction | null> {
+  static async predict(checkpoint: Checkpoint, backend: Backend, options: RunnerOptions): Promise<Prediction | null> {
     const { cacheDType, ...settled } = settle(checkpoint, backend, options);
     const network = recordNetwork(checkpoint.config, checkpoint.weights, options.taps, cacheDType);
     const memory = await backend.predictMemory?.(network, { pages: options.pages, ...settled });

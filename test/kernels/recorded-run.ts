@@ -46,10 +46,15 @@ async function writeRun(file: string, fixture: string, numerics: Numerics): Prom
   const pages = pagesFor(PROMPT + GENERATED);
   const options = { pages: 2 * pages, maxRows: PROMPT, maxSeqs: 2, maxLogitRows: 2, numerics };
   const runner = await NetworkRunner.load(checkpoint, backend, options);
-  const blockTables = [0, 1].map((sequence) => Int32Array.from({ length: pages }, (_, page) => sequence * pages + page));
+  const blockTables = [0, 1].map((sequence) =>
+    Int32Array.from({ length: pages }, (_, page) => sequence * pages + page),
+  );
   const step = async (rows: readonly { sequence: number; position: number }[], kind: number, logitRows: number[]) => {
     const outputs = await runner.run({
-      tokens: Int32Array.from(rows, ({ sequence, position }) => (position * 7 + sequence * 3) % checkpoint.config.vocabSize),
+      tokens: Int32Array.from(
+        rows,
+        ({ sequence, position }) => (position * 7 + sequence * 3) % checkpoint.config.vocabSize,
+      ),
       positions: Int32Array.from(rows, ({ position }) => position),
       sequences: Int32Array.from(rows, ({ sequence }) => sequence),
       kinds: new Uint8Array(rows.length).fill(kind),

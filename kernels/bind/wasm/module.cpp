@@ -43,6 +43,8 @@ DTS_EXPORT(memory_release) void memory_release(void* block) { std::free(block); 
 /** Of all buffers. */
 DTS_EXPORT(memory_bytes) size_t memory_bytes() { return buffer_count.bytes; }
 DTS_EXPORT(memory_made) size_t memory_made() { return buffer_count.made; }
+/** Of the module, in bytes. */
+DTS_EXPORT(memory_size) size_t memory_size() { return __builtin_wasm_memory_size(0) << 16; }
 
 DTS_EXPORT(thread_run) void thread_run(Thread::Body body, void* context, unsigned index) { body(context, index); }
 

@@ -161,7 +161,12 @@ async function fill(weight: NativeWeight, source: WeightSource, uses: ReadonlySe
 }
 
 /** A weight whose rows lie in one file in runs of one length, as they are; null where they do not. */
-function mapRows(native: NativeFactory, { dtype, segments }: WeightSource, rows: number, cols: number): NativeWeight | null {
+function mapRows(
+  native: NativeFactory,
+  { dtype, segments }: WeightSource,
+  rows: number,
+  cols: number,
+): NativeWeight | null {
   const [first] = segments;
   const alike = segments.every(
     (segment) => segment.path === first!.path && segment.rows === first!.rows && !segment.scales,

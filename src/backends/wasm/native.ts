@@ -125,7 +125,15 @@ class ModuleCache extends Handle implements NativeCache {
   ) {
     // kernels/cpu/dtype.h has the types in the order of DTYPES.
     const numbers = Uint32Array.from(dtypes, (dtype) => Object.keys(DTYPES).indexOf(dtype));
-    const made = module.call("cache_new", pageSize, pages, Uint32Array.from(widths), numbers, widths.length, Number(planned));
+    const made = module.call(
+      "cache_new",
+      pageSize,
+      pages,
+      Uint32Array.from(widths),
+      numbers,
+      widths.length,
+      Number(planned),
+    );
     super(module, made, "cache_release");
     const rowBytes = widths.map((width, i) => {
       const { blockElements, blockBytes } = DTYPES[dtypes[i] as DType];

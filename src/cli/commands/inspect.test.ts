@@ -54,7 +54,12 @@ describe("deepts inspect", () => {
     const { checkpoint } = await openModel(model);
     const backend = await openBackend("reference");
     const runner = await NetworkRunner.load(checkpoint, backend, { pages: 10, maxLogitRows: 1 });
-    expect(memory.loaded).toMatchObject({ backend: "reference", numerics: "exact", cacheType: "f32", contextSize: 320 });
+    expect(memory.loaded).toMatchObject({
+      backend: "reference",
+      numerics: "exact",
+      cacheType: "f32",
+      contextSize: 320,
+    });
     expect(memory.loaded).toMatchObject(runner.memory);
     expect(memory.loaded.process).toBe(runner.memory.weights + runner.memory.cache + runner.memory.scratch);
     expect(memory.cachePerToken * 320).toBe(runner.memory.cache);
@@ -88,7 +93,9 @@ describe("deepts inspect", () => {
     const { stdout } = await runCli(["inspect", model, "--backend", "reference"]);
     expect(stdout).toMatch(/^v3-tiny \(safetensors, .*\)\n\nhyperparameters\n {2}modelType +deepseek_v3\n/);
     expect(stdout).toMatch(/\n {2}attention\.kvLoraRank +32\n/);
-    expect(stdout).toMatch(/\n {2}cache of a full context .*\n\nmemory when loaded \(reference: .*; exact numerics\)\n {2}weights /);
+    expect(stdout).toMatch(
+      /\n {2}cache of a full context .*\n\nmemory when loaded \(reference: .*; exact numerics\)\n {2}weights /,
+    );
     expect(stdout).toMatch(/\n {2}cache per token +960 B \(f32\), 480 B \(f16\), 330 B \(q8_0\)\n/);
     expect(stdout).toMatch(/\ntensors \(269\)\n[\s\S]*\n {2}lm_head\.weight +BF16 \[512, 64\] 64\.0 KiB\n/);
   });
