@@ -77,10 +77,14 @@ describe("deepts inspect, of the cpu backend", () => {
     if (NO_CPU !== null) t.skip(NO_CPU);
     const model =
       process.env.DEEPTS_LARGE_MODEL ?? t.skip("no large model: DEEPTS_LARGE_MODEL names one, such as lite6");
-    for (const numerics of ["fast", "exact"]) {
+    // Of a mapped file only those experts come in that some token chose.
+    for (const [numerics, least] of [
+      ["fast", 0.95],
+      ["exact", 0.85],
+    ] as const) {
       const predicted = await inspectMemory(model, "--numerics", numerics, "--ctx-size", "1024");
       const { growth } = await runAlone("model-growth.ts", model, numerics, "1024");
-      expect(growth / predicted.process, numerics).toBeGreaterThan(0.95);
+      expect(growth / predicted.process, numerics).toBeGreaterThan(least);
       expect(growth / predicted.process, numerics).toBeLessThan(1.05);
     }
   }, 600_000);
@@ -113,10 +117,10 @@ describe("the memory of the cpu backend", () => {
       const { buffers } = loadAddon();
       const before = buffers();
       const request = { prompt: [1, 2, 3], maxTokens: 40, ignoreEndTokens: true, sampling: { temperature: 0 } };
-    let tokens = 0;
-    for await (const { type } of engine.generate(request)) if (type === "token") tokens++;
-    expect(tokens).toBe(40);
-    expect(buffers()).toEqual(before);
+      let tokens = 0;
+      for await (const { type } of engine.generate(request)) if (type === "token") tokens++;
+      expect(tokens).toBe(40);
+      expect(buffers()).toEqual(before);
       await close();
     },
   );

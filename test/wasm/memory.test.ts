@@ -52,6 +52,8 @@ describe("the memory of the wasm backend", () => {
       expect(await buffers()).toEqual(before);
       expect(await module.call("memory_size")).toBe(size);
       runner.close();
+      // What is closed is released by messages that are sent next.
+      await new Promise(setImmediate);
       expect((await buffers()).bytes).toBe(0);
       backend.close();
       await checkpoint.close();
