@@ -73,7 +73,7 @@ bool Executor::run() {
 }
 
 bool Executor::work(unsigned index, Team& team) {
-  Worker worker{index, team, thread_scratch_[index].data()};
+  Worker worker{team, thread_scratch_[index].data()};
   for (const auto& table : rope_tables_) {
     if (worker.stopped) return false;
     kernels_.rope_angles(*table, step_, worker);

@@ -76,9 +76,9 @@ bool pack_weight(Weight& weight, const qgemm::Table& table, size_t groups, bool 
   const size_t panel = table.lanes * weight.row_bytes;
   const size_t chunk_rows = std::max<size_t>(1, kPackBytes / panel) * table.lanes;
   Packing packing{weight, packed, chunk_rows, (packed.rows + chunk_rows - 1) / chunk_rows};
-  const auto job = [](void* context, unsigned index, Team& team) {
+  const auto job = [](void* context, unsigned, Team& team) {
     Packing& work = *static_cast<Packing*>(context);
-    Worker worker{index, team, nullptr};
+    Worker worker{team, nullptr};
     worker.share(work.end - work.first, [&](size_t item) { work.pack(work.first + item); });
     return !worker.stopped;
   };
