@@ -1,20 +1,32 @@
 // `npm run check:sanitizers`: the kernels under sanitizers. AddressSanitizer and UndefinedBehaviorSanitizer: the addon, in the
-// conformance suite and the tests of its lifetime, and the tests of kernels/cpu/qgemm. ThreadSanitizer: the pool.
+// conformance suite and the tests of its lifetime, and the tests of kernels/cpu/qgemm. ThreadSanitizer: the pool, and the steps
+// of small models on four threads.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { buildVariant, compile } from "./build-variant.mjs";
+import { buildVariant } from "./build-variant.mjs";
+import { buildKernelProgram } from "./kernel-programs.mjs";
 import { root, run, say, tool } from "./run.mjs";
 
 const compiler = "g++";
+const variants = path.join(root, ".cache", "variants");
 // DTS_ROLLED: kernels/cpu/qgemm/compiler.h.
 const strict = ["-DDTS_ROLLED", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
-async function pool() {
-  const program = path.join(root, ".cache", "variants", "pool-test");
-  const sources = ["kernels/cpu/test/pool_test.cpp", "kernels/cpu/pool.cpp", "kernels/bind/napi/host.cpp"];
-  await compile(compiler, ["-std=c++20", "-O1", "-g", "-fsanitize=thread", "-pthread", ...sources, "-o", program]);
-  return run([program]);
+async function threads(name, args) {
+  const program = path.join(variants, `${name}-threads`);
+  await buildKernelProgram(name, program, compiler, ["-O1", "-g", "-fsanitize=thread"]);
+  return run([program, ...args]);
+}
+
+/** What the executor's test runs, written by the backend. */
+function recordedRuns() {
+  const folder = path.join(variants, "runs");
+  mkdirSync(folder, { recursive: true });
+  const module = JSON.stringify(new URL("../test/kernels/recorded-run.ts", import.meta.url).href);
+  const script = `import { writeRuns } from ${module}; console.log(JSON.stringify(await writeRuns(${JSON.stringify(folder)})));`;
+  const args = ["--import", "./test/typescript-loader.mjs", "--input-type=module", "--eval", script];
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" }));
 }
 
 async function addon() {
@@ -43,9 +55,10 @@ async function check() {
     say("the sanitizers need Linux and g++; on Debian: apt-get install -y g++");
     return 1;
   }
-  mkdirSync(path.join(root, ".cache", "variants"), { recursive: true });
+  mkdirSync(variants, { recursive: true });
   const checks = [
-    ["the pool under ThreadSanitizer", pool],
+    ["the pool under ThreadSanitizer", () => threads("pool", [])],
+    ["steps under ThreadSanitizer", () => threads("executor", recordedRuns())],
     ["the addon under AddressSanitizer and UndefinedBehaviorSanitizer", addon],
     ["the quantised products under both", () => run(["bash", "kernels/cpu/qgemm/check.sh"], { stdout: "inherit" })],
   ];

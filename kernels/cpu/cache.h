@@ -10,12 +10,13 @@ namespace dts {
 
 /** One field of one layer. A row of Q8_0 is filled up to whole blocks. */
 struct CacheField {
-  CacheField(size_t rows, size_t width_, DType dtype_)
+  /** @param planned it has its sizes only */
+  CacheField(size_t rows, size_t width_, DType dtype_, bool planned)
       : width(width_),
         dtype(dtype_),
         row_bytes(bytes_of(dtype_, (width_ + info(dtype_).block_elements - 1) / info(dtype_).block_elements *
                                        info(dtype_).block_elements)),
-        data(rows * row_bytes) {}
+        data(planned ? Buffer<uint8_t>::planned(rows * row_bytes) : Buffer<uint8_t>(rows * row_bytes)) {}
 
   size_t width;
   /** F32, F16 or Q8_0 */

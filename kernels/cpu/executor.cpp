@@ -13,6 +13,17 @@ Executor::Executor(const KernelTable& kernels, std::shared_ptr<Pool> pool, const
   step_.products = kernels_.products;
   PlanReader(*this, plan, words).read();
   reserve_scratch();
+  list_files();
+}
+
+void Executor::list_files() {
+  for (const auto& weight : weights_) {
+    const Mapping& mapping = weight->mapping;
+    if (!mapping.data()) continue;
+    const auto known = std::find_if(files_.begin(), files_.end(), [&](const Mapping* m) { return m->same_file(mapping); });
+    if (known == files_.end()) files_.push_back(&mapping);
+    else if ((*known)->end() < mapping.end()) *known = &mapping;
+  }
 }
 
 /** The most that any stage asks for: they run one after the other. */
@@ -41,6 +52,12 @@ void Executor::reserve_scratch() {
 }
 
 bool Executor::run() {
+  for (const auto& weight : weights_) {
+    if (weight->planned) fail("a weight that is only planned cannot be computed with");
+  }
+  for (const Mapping* file : files_) {
+    if (!file->intact()) fail((file->path() + kCutShort).c_str());
+  }
   Batch& batch = step_.batch;
   batch.rows = rows_.tokens.size();
   batch.tokens = rows_.tokens.data();
@@ -56,7 +73,7 @@ bool Executor::run() {
 }
 
 bool Executor::work(unsigned index, Team& team) {
-  Worker worker{index, team, thread_scratch_[index].data()};
+  Worker worker{team, thread_scratch_[index].data()};
   for (const auto& table : rope_tables_) {
     if (worker.stopped) return false;
     kernels_.rope_angles(*table, step_, worker);

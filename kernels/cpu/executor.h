@@ -33,14 +33,14 @@ class Executor {
   Executor(const KernelTable& kernels, std::shared_ptr<Pool> pool, const uint32_t* plan, size_t words,
            std::vector<std::shared_ptr<const Weight>> weights, std::shared_ptr<Cache> cache);
 
-  /** The rows of the next step are copied to here; each has room for the plan's limits, but `tables` grows. */
+  /** The rows of the next step are copied to here; each has room for the plan's limits, and for all pages in each table. */
   struct Rows {
     std::vector<int32_t> tokens, positions, sequences, logit_rows, table_starts, tables;
     std::vector<uint8_t> kinds;
   };
   Rows& rows() { return rows_; }
 
-  /** Runs one step over rows(). @returns false when the pool was told to abort */
+  /** Runs one step over rows(). Fails with a weight that is only planned, or whose file has become shorter. @returns false when the pool was told to abort */
   bool run();
 
   /** A value in the arena, with the elements it has at the plan's limits. */
@@ -59,6 +59,7 @@ class Executor {
   void execute(const Stage& stage, Worker& worker);
   void execute(const RowOp& op, size_t row);
   void reserve_scratch();
+  void list_files();
 
   struct ArenaValue {
     Tensor tensor;
@@ -69,6 +70,8 @@ class Executor {
   const KernelTable& kernels_;
   std::shared_ptr<Pool> pool_;
   std::vector<std::shared_ptr<const Weight>> weights_;
+  /** Of each file that weights are mapped from, the mapping that reaches farthest. */
+  std::vector<const Mapping*> files_;
   std::shared_ptr<Cache> cache_;
   Buffer<uint8_t> arena_;
   std::vector<ArenaValue> values_;

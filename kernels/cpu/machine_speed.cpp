@@ -17,48 +17,54 @@ constexpr int kPasses = 5;
 
 struct Measuring {
   const KernelTable& kernels;
+  const size_t threads;
   Buffer<float> memory;
   MachineSpeed best;
 
   bool work(unsigned index, Team& team) {
-    const size_t half = kFloats / 2, share = half / team.count();
-    float* first = memory.data() + index * share;
-    float* second = first + half;
-    std::fill_n(first, share, 1.0f);
-    std::fill_n(second, share, 1.0f);
+    const size_t half = kFloats / 2, share = half / threads;
+    const double bytes = static_cast<double>(share * sizeof(float));
     float values[2] = {0.5f, 0.25f};
-    for (int pass = 0; pass < kPasses; ++pass) {
-      const double bytes = static_cast<double>(share * team.count() * sizeof(float));
-      const auto read = [&] {
-        values[1] += kernels.read_floats(first, share) + kernels.read_floats(second, share);
-      };
-      if (!timed(index, team, best.read, [&] { return 2 * bytes; }, read)) return false;
-      if (!timed(index, team, best.copy, [&] { return bytes; }, [&] { std::memcpy(second, first, share * sizeof(float)); })) return false;
-      double operations = 0;
-      const auto compute = [&] { operations = kernels.multiply_adds(kRounds, values); };
-      if (!timed(index, team, best.flops, [&] { return operations * team.count(); }, compute)) return false;
+    const double operations = kernels.multiply_adds(1, values) * static_cast<double>(kRounds);
+    Worker worker{team, nullptr};
+    const auto first = [&](size_t piece) { return memory.data() + piece * share; };
+    const auto second = [&](size_t piece) { return first(piece) + half; };
+    worker.share(threads, [&](size_t piece) {
+      std::fill_n(first(piece), share, 1.0f);
+      std::fill_n(second(piece), share, 1.0f);
+    });
+    // Every piece leaves its result in memory, or it would not have to be computed.
+    const auto read = [&](size_t piece) {
+      first(piece)[0] = kernels.read_floats(first(piece), share) + kernels.read_floats(second(piece), share);
+    };
+    const auto copy = [&](size_t piece) { std::memcpy(second(piece), first(piece), share * sizeof(float)); };
+    const auto compute = [&](size_t piece) {
+      float chain[2] = {values[0], 0.25f};
+      kernels.multiply_adds(kRounds, chain);
+      first(piece)[1] = chain[1];
+    };
+    for (int pass = 0; pass < kPasses && !worker.stopped; ++pass) {
+      timed(index, worker, best.read, 2 * bytes, read);
+      timed(index, worker, best.copy, bytes, copy);
+      timed(index, worker, best.flops, operations, compute);
     }
-    first[0] = values[1];
-    return true;
+    return !worker.stopped;
   }
 
-  /** All threads do `body` at once; the first keeps the largest amount a second. @returns false when the pool was aborted */
-  template <class Amount, class Body>
-  static bool timed(unsigned index, Team& team, double& best, const Amount& amount, const Body& body) {
-    if (team.wait()) return false;
+  /** A piece of `amount` for each thread at once; the first thread keeps the largest amount a second. */
+  template <class Body>
+  void timed(unsigned index, Worker& worker, double& largest, double amount, const Body& body) const {
     const auto start = std::chrono::steady_clock::now();
-    body();
-    if (team.wait()) return false;
+    worker.share(threads, body);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    if (index == 0) best = std::max(best, amount() / seconds.count());
-    return true;
+    if (index == 0 && !worker.stopped) largest = std::max(largest, amount * static_cast<double>(threads) / seconds.count());
   }
 };
 
 }  // namespace
 
 MachineSpeed measure_machine(const KernelTable& kernels, Pool& pool) {
-  Measuring measuring{kernels, Buffer<float>(kFloats), {}};
+  Measuring measuring{kernels, pool.threads(), Buffer<float>(kFloats), {}};
   const auto job = [](void* self, unsigned index, Team& team) { return static_cast<Measuring*>(self)->work(index, team); };
   return pool.run(job, &measuring) ? measuring.best : MachineSpeed{};
 }

@@ -44,6 +44,7 @@ void PlanReader::read() {
   rows.kinds.reserve(step.max_rows);
   rows.logit_rows.reserve(max_logit_rows);
   rows.table_starts.reserve(max_sequences + 1);
+  rows.tables.reserve(max_sequences * target_.cache_->pages);
 }
 
 uint32_t PlanReader::word() {

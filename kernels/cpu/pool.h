@@ -19,7 +19,8 @@ class Pool {
   using Job = bool (*)(void* context, unsigned index, Team& team);
 
   /**
-   * job(context, i, team) on every thread i; one call at a time. Returns when all have left it.
+   * job(context, i, team) on the threads i that come while it runs, the caller's (i = 0) among them; one call at a time. Returns
+   * when all have left it. A job shares out its work by the team and is over when thread 0 has left it.
    * @returns false when it was aborted
    */
   bool run(Job job, void* context);
@@ -30,13 +31,14 @@ class Pool {
 
  private:
   void loop(unsigned index);
+  bool enter();
 
   Team team_;
   Job job_ = nullptr;
   void* context_ = nullptr;
   /** Counts the runs, by two; odd once the pool closes. */
   Signal round_{0};
-  /** Threads that still are in the job; they may read its context up to their last instruction there. */
+  /** Threads that are in the job, and kOpen while further ones may enter it. They may read its context until they have left. */
   Signal inside_{0};
   std::vector<Thread> threads_;
 };

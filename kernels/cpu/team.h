@@ -1,4 +1,7 @@
-// How the threads of a step work together: each runs the whole list of ops and takes its share of every one.
+// How the threads of a step work together: each runs the whole list of ops and takes its share of every one. A stage, what lies
+// between two waits, is over when its last piece of work is done, whoever did it: a thread that the system holds up delays the
+// others by the piece that it holds, not by its mere absence. It then finds the stages it has missed to be over, and so must not
+// read anything but the batch to know how many there are.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -19,56 +22,83 @@ class Team {
   void abort() { abort_.store(true, std::memory_order_relaxed); }
   bool aborting() const { return abort_.load(std::memory_order_relaxed); }
 
-  /**
-   * Waits for all threads. The last one to come rewinds the counter of work.
-   * @returns whether the step ends here: the same answer for every thread
-   */
-  bool wait() {
-    // The lowest bit of the phase is the answer, so that a thread that wakes up late still reads that of its own wait.
-    const uint32_t phase = phase_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
-      arrived_.store(0, std::memory_order_relaxed);
-      cursor_.store(0, std::memory_order_relaxed);
-      const uint32_t next = ((phase | 1) + 1) | (aborting() ? 1 : 0);
-      phase_.store(next, std::memory_order_release);
-      announce(phase_);
-      return next & 1;
+  /** Before a job, while no thread is in one: its stages are counted from 0. */
+  void rewind() {
+    place_.store(0, std::memory_order_relaxed);
+    done_.store(0, std::memory_order_relaxed);
+  }
+
+  /** body(i) for i < count, shared out among the threads that are in this stage; returns when it is over, or when aborting. */
+  template <class Body>
+  void share(uint32_t stage, size_t count, const Body& body) {
+    size_t mine = 0;
+    uint64_t place = place_.load(std::memory_order_acquire);
+    while (stage_of(place) == stage && piece_of(place) < count && !aborting()) {
+      if (!place_.compare_exchange_weak(place, place + 1, std::memory_order_acquire)) continue;
+      body(piece_of(place));
+      ++mine;
+      place = place_.load(std::memory_order_acquire);
     }
-    for (unsigned spins = 0;; ++spins) {
-      const uint32_t now = phase_.load(std::memory_order_acquire);
-      if (now != phase) return now & 1;
-      if (spins < kSpins) pause_cpu();
-      else give_way(phase_, phase);
+    if (mine > 0 && done_.fetch_add(mine, std::memory_order_acq_rel) + mine == count) {
+      done_.store(0, std::memory_order_relaxed);
+      place_.store(start_of(stage + 1), std::memory_order_release);
+      tell();
+    } else if (count == 0 && place == start_of(stage)) {
+      if (place_.compare_exchange_strong(place, start_of(stage + 1), std::memory_order_acq_rel)) tell();
+    } else {
+      wait_past(stage);
     }
   }
 
-  size_t next() { return cursor_.fetch_add(1, std::memory_order_relaxed); }
-
  private:
+  static uint32_t stage_of(uint64_t place) { return static_cast<uint32_t>(place >> 32); }
+  static size_t piece_of(uint64_t place) { return static_cast<uint32_t>(place); }
+  static uint64_t start_of(uint32_t stage) { return static_cast<uint64_t>(stage) << 32; }
+  bool over(uint32_t stage) const { return stage_of(place_.load(std::memory_order_acquire)) != stage || aborting(); }
+
+  void tell() {
+    told_.fetch_add(1, std::memory_order_release);
+    announce(told_);
+  }
+
+  void wait_past(uint32_t stage) {
+    for (unsigned spins = 0; !over(stage); ++spins) {
+      if (spins < kSpins) {
+        pause_cpu();
+        continue;
+      }
+      const uint32_t seen = told_.load(std::memory_order_acquire);
+      if (!over(stage)) give_way(told_, seen);
+    }
+  }
+
   /** A few microseconds, by which shares of an op may differ; then others get the core, among them the thread waited for. */
   static constexpr unsigned kSpins = 64;
 
   const unsigned count_;
   std::atomic<bool> abort_{false};
-  alignas(64) std::atomic<uint32_t> arrived_{0};
-  alignas(64) Signal phase_{0};
-  alignas(64) std::atomic<size_t> cursor_{0};
+  /** The stage under way, and its next piece of work. */
+  alignas(64) std::atomic<uint64_t> place_{0};
+  /** Pieces of the stage that are done. */
+  alignas(64) std::atomic<size_t> done_{0};
+  /** Counts the ends of stages, for those who sleep. */
+  alignas(64) Signal told_{0};
 };
 
-/** One thread's view of a step. */
+/** One thread's view of a job. */
 struct Worker {
-  unsigned index;
   Team& team;
   /** This thread's own memory, as much as the plan asked for. */
   float* scratch;
-  /** Set when the step was told to end. */
+  /** Set when the job was told to end. */
   bool stopped = false;
+  uint32_t stage = 0;
 
   /** body(i) for i < count, shared out among the threads; returns when all of them are done. */
   template <class Body>
   void share(size_t count, const Body& body) {
-    for (size_t i = team.next(); i < count && !team.aborting(); i = team.next()) body(i);
-    stopped = team.wait();
+    team.share(stage++, count, body);
+    stopped = team.aborting();
   }
 };
 

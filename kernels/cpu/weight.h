@@ -23,14 +23,25 @@ struct PackedWeight {
 };
 
 struct Weight {
-  Weight(DType type, size_t row_count, size_t col_count)
-      : dtype(type), rows(row_count), cols(col_count), row_bytes(bytes_of(type, col_count)) {}
+  /** @param planned_ it gets its sizes only: nothing can be written to it or computed with it */
+  Weight(DType type, size_t row_count, size_t col_count, bool planned_)
+      : dtype(type), rows(row_count), cols(col_count), row_bytes(bytes_of(type, col_count)), planned(planned_) {}
 
   /** Memory for the stored blocks, to be written by the caller. */
   void allocate() {
-    data = Buffer<uint8_t>(rows * row_bytes);
+    data = buffer<uint8_t>(rows * row_bytes);
     runs = {data.data()};
     run_rows = rows;
+  }
+  /** Memory for a scale of each `block` columns of a row, likewise. */
+  void allocate_scales(size_t block) {
+    scale_block = block;
+    scale_cols = (cols + block - 1) / block;
+    scales = buffer<float>(rows * scale_cols);
+  }
+  template <class T>
+  Buffer<T> buffer(size_t count) const {
+    return planned ? Buffer<T>::planned(count) : Buffer<T>(count);
   }
 
   const uint8_t* row(size_t r) const { return runs[r / run_rows] + r % run_rows * row_bytes; }
@@ -39,12 +50,13 @@ struct Weight {
 
   /** Of this process' own memory; a mapped file is the system's. */
   size_t bytes() const { return data.bytes() + packed.data.bytes() + scales.bytes(); }
-  size_t mapped_bytes() const { return runs.empty() || data.data() ? 0 : rows * row_bytes; }
+  size_t mapped_bytes() const { return mapping.data() ? rows * row_bytes : 0; }
 
   DType dtype;
   size_t rows;
   size_t cols;
   size_t row_bytes;
+  bool planned;
   /** The stored rows: equally long runs of `run_rows` rows; none when only the packed form is kept. */
   std::vector<const uint8_t*> runs;
   size_t run_rows = 1;
@@ -61,11 +73,15 @@ struct Weight {
 /** The type of qgemm that is this one, or false: its products then decode the stored blocks. */
 bool packed_type(DType dtype, qgemm::Type& type);
 
+/** Follows the name of a file whose mapped bytes are gone. */
+inline constexpr char kCutShort[] = " has become shorter while it was in use; put the whole file back and load the model again";
+
 class Pool;
 
 /**
  * Packs the rows as `groups` equal matrices, on the pool's threads.
  * @param keep_rows whether the stored blocks are still needed; memory of their own is freed otherwise
+ * Fails where a mapped file no longer has the rows.
  * @returns false, and changes nothing, where qgemm has no such type, or for rows that are no whole blocks
  */
 bool pack_weight(Weight& weight, const qgemm::Table& table, size_t groups, bool keep_rows, Pool& pool);

@@ -62,6 +62,16 @@ export const deterministicArg = {
   help: "the same seed gives the same answer also where its beginning was in the cache; what was generated is read again then",
 } as const satisfies FlagArg;
 
+export const parallelArg = {
+  type: "integer",
+  value: "N",
+  min: 1,
+  max: 1024,
+  default: 4,
+  env: "DEEPTS_PARALLEL",
+  help: "answers that are made at the same time; others wait",
+} as const satisfies NumberArg;
+
 /** A sampling parameter; where it is not given, the model's own recommendation holds, then the engine's default. */
 function sampling<const F extends keyof typeof SAMPLING_NUMBERS>(field: F, help: string) {
   const { default: neutral, ...range } = SAMPLING_NUMBERS[field];

@@ -165,7 +165,7 @@ async function addExperts(outputs: Outputs, hit: Set<string>): Promise<Set<strin
 
 /** Weights as they are in the file, of experts the chosen ones, of the embedding one row; and the cache of `positions`. */
 function activeBytes(runner: NetworkRunner, positions: number): number {
-  const { program, cacheBytes, pages } = runner;
+  const { program, memory, pages } = runner;
   const chosen = new Map<string, number>();
   for (const op of program.ops) {
     if (op.kind !== "expertsFfn") continue;
@@ -178,7 +178,7 @@ function activeBytes(runner: NetworkRunner, positions: number): number {
     const count = chosen.get(name) ?? (onlyGathered ? 1 : source.shape[0]!);
     bytes += (all / source.shape[0]!) * count;
   }
-  return Math.round(bytes + (cacheBytes / (pages * PAGE_SIZE)) * positions);
+  return Math.round(bytes + (memory.cache / (pages * PAGE_SIZE)) * positions);
 }
 
 /** A linear congruential generator's high bits. Source: Numerical Recipes, ranqd1. */

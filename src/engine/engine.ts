@@ -1,7 +1,7 @@
 import { ApiError, ConfigError, TextError } from "../errors.ts";
 import { PAGE_SIZE } from "../model/cache-layout.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
-import type { Backend } from "../tensor/backend.ts";
+import type { Backend, MemoryUse } from "../tensor/backend.ts";
 import type { RenderTemplate } from "../tokenizer/chat-template.ts";
 import { ChatRenderer, withToolArguments } from "../tokenizer/chat-template.ts";
 import { Answer } from "./answer.ts";
@@ -9,7 +9,7 @@ import { BlockPool } from "./block-pool.ts";
 import { type EngineCounters, EngineLoop } from "./engine-loop.ts";
 import { pagesFor } from "./evaluate.ts";
 import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "./generation.ts";
-import type { RunnerOptions } from "./network-runner.ts";
+import type { Prediction, RunnerOptions } from "./network-runner.ts";
 import { NetworkRunner } from "./network-runner.ts";
 import { Candidates } from "./sampling/candidates.ts";
 import { breakerSequences, DRY_BREAKER_STRINGS } from "./sampling/dry-breakers.ts";
@@ -61,6 +61,9 @@ export interface EngineActivity extends EngineCounters {
   readonly pages: { readonly total: number; readonly available: number; readonly indexed: number };
 }
 
+/** What decides over the memory of a model. */
+export type RoomOptions = Pick<EngineOptions, "numerics" | "cacheType" | "contextSize" | "parallel" | "cacheMemory">;
+
 const DEFAULT_CONTEXT = 8192;
 const DEFAULT_PARALLEL = 4;
 
@@ -74,8 +77,8 @@ export class Engine implements ServedModel {
   readonly created: number;
   readonly contextSize: number;
   readonly text: ModelText;
-  /** Bytes of the backend's memory. */
-  readonly memory: { readonly weights: number; readonly cache: number; readonly scratch: number };
+  /** Of the backend. */
+  readonly memory: MemoryUse;
   readonly #runner: NetworkRunner;
   readonly #pool: BlockPool;
   readonly #scheduler: Scheduler;
@@ -94,7 +97,7 @@ export class Engine implements ServedModel {
     this.created = options.created ?? 0;
     this.contextSize = contextSize(checkpoint, options);
     this.text = text;
-    this.memory = { weights: runner.weightBytes, cache: runner.cacheBytes, scratch: runner.scratchBytes };
+    this.memory = runner.memory;
     this.#runner = runner;
     const { deterministic, maxWaiting = 64, parallel = DEFAULT_PARALLEL } = options;
     const { maxRows, pages } = runner;
@@ -118,20 +121,23 @@ export class Engine implements ServedModel {
     backend: Backend,
     options: EngineOptions,
   ): Promise<Engine> {
-    const { parallel = DEFAULT_PARALLEL, cacheMemory, numerics = "auto", cacheType, onProgress, signal } = options;
-    const least = pagesFor(contextSize(checkpoint, options));
-    const pages = (pageBytes: number) =>
-      cacheMemory === undefined ? least * parallel : pagesWithin(cacheMemory, pageBytes, least);
-    const maxRows = Math.max(backend.describe().preferredRows, 2 * parallel);
-    const limits = { pages, maxRows, maxSeqs: parallel, maxLogitRows: parallel };
-    const runner = await NetworkRunner.load(checkpoint, backend, {
-      ...limits,
-      numerics,
-      cacheType,
-      onProgress,
-      signal,
-    });
-    return new Engine(checkpoint, text, runner, options);
+    const { onProgress, signal } = options;
+    const wanted = { ...runnerOptions(checkpoint, backend, options), onProgress, signal };
+    return new Engine(checkpoint, text, await NetworkRunner.load(checkpoint, backend, wanted), options);
+  }
+
+  /**
+   * What load() would take, found from the headers alone.
+   * @returns null where the backend cannot tell
+   */
+  static async predict(
+    checkpoint: Checkpoint,
+    backend: Backend,
+    options: RoomOptions,
+  ): Promise<(Prediction & { contextSize: number; parallel: number }) | null> {
+    const prediction = await NetworkRunner.predict(checkpoint, backend, runnerOptions(checkpoint, backend, options));
+    const { parallel = DEFAULT_PARALLEL } = options;
+    return prediction && { ...prediction, contextSize: contextSize(checkpoint, options), parallel };
   }
 
   /** What goes on now, and what went on since the model was loaded. */
@@ -266,8 +272,17 @@ export class Engine implements ServedModel {
   }
 }
 
+function runnerOptions(checkpoint: Checkpoint, backend: Backend, options: RoomOptions): RunnerOptions {
+  const { parallel = DEFAULT_PARALLEL, cacheMemory, numerics = "auto", cacheType } = options;
+  const least = pagesFor(contextSize(checkpoint, options));
+  const pages = (pageBytes: number) =>
+    cacheMemory === undefined ? least * parallel : pagesWithin(cacheMemory, pageBytes, least);
+  const maxRows = Math.max(backend.describe().preferredRows, 2 * parallel);
+  return { pages, maxRows, maxSeqs: parallel, maxLogitRows: parallel, numerics, cacheType };
+}
+
 /** @throws ConfigError when more is asked for than the model was made for */
-function contextSize({ config }: Checkpoint, { contextSize: wanted }: EngineOptions): number {
+function contextSize({ config }: Checkpoint, { contextSize: wanted }: RoomOptions): number {
   const limit = config.maxPositionEmbeddings;
   if (wanted === undefined) return Math.min(limit, DEFAULT_CONTEXT);
   if (Number.isInteger(wanted) && wanted > 0 && wanted <= limit) return wanted;

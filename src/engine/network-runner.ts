@@ -1,9 +1,19 @@
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { Taps } from "../model/network.ts";
 import { recordMtp, recordNetwork } from "../model/network.ts";
-import type { Backend, Batch, CacheHandle, Executable, Numerics, Outputs, WeightHandle } from "../tensor/backend.ts";
+import type {
+  Backend,
+  Batch,
+  CacheHandle,
+  Executable,
+  MemoryUse,
+  Numerics,
+  Outputs,
+  WeightHandle,
+} from "../tensor/backend.ts";
 import { cacheRowBytes } from "../tensor/cache-row.ts";
 import { DTYPES } from "../tensor/dtype.ts";
+import { memoryUse } from "../tensor/memory-use.ts";
 import type { CacheDType, CacheLayout, Program } from "../tensor/program.ts";
 
 export interface RunnerOptions {
@@ -32,6 +42,13 @@ export interface LoadProgress {
   readonly totalBytes: number;
 }
 
+/** What a network takes in a backend, and what the options left open came to. */
+export interface Prediction {
+  readonly numerics: Numerics;
+  readonly cacheType: CacheDType;
+  readonly memory: MemoryUse;
+}
+
 /** The network of a checkpoint, loaded into a backend: Programs, weights and cache in one owner. */
 export class NetworkRunner {
   readonly program: Program;
@@ -39,9 +56,7 @@ export class NetworkRunner {
   readonly maxRows: number;
   /** Pages of the cache. */
   readonly pages: number;
-  readonly weightBytes: number;
-  readonly cacheBytes: number;
-  readonly scratchBytes: number;
+  readonly memory: MemoryUse;
   readonly #network: Executable;
   readonly #mtp: Executable | null;
   readonly #owned: readonly { close(): void }[];
@@ -59,9 +74,7 @@ export class NetworkRunner {
     this.numerics = numerics;
     this.maxRows = maxRows;
     this.pages = cache.pages;
-    this.weightBytes = weights.reduce((sum, weight) => sum + weight.bytes, 0);
-    this.cacheBytes = cache.bytes;
-    this.scratchBytes = network.scratchBytes + (mtp?.scratchBytes ?? 0);
+    this.memory = memoryUse(weights, cache.bytes, network.scratchBytes + (mtp?.scratchBytes ?? 0));
     this.#network = network;
     this.#mtp = mtp;
     this.#owned = [network, ...(mtp ? [mtp] : []), cache, ...weights];
@@ -73,10 +86,7 @@ export class NetworkRunner {
    */
   static async load(checkpoint: Checkpoint, backend: Backend, options: RunnerOptions): Promise<NetworkRunner> {
     const { config, weights } = checkpoint;
-    const maxRows = options.maxRows ?? backend.describe().preferredRows;
-    const numerics = chooseNumerics(checkpoint, backend, options.numerics ?? "exact");
-    const { cacheType = "auto" } = options;
-    const cacheDType = cacheType !== "auto" ? cacheType : numerics === "fast" ? "f16" : "f32";
+    const { numerics, cacheDType, ...limits } = settle(checkpoint, backend, options);
     const network = recordNetwork(config, weights, options.taps, cacheDType);
     const mtp = options.mtp && config.numNextnPredictLayers > 0 ? recordMtp(config, weights, 0, cacheDType) : null;
     const owned: { close(): void }[] = [];
@@ -89,28 +99,30 @@ export class NetworkRunner {
       for await (const handle of loadWeights(backend, mtp ? [network, mtp] : [network], numerics, options)) {
         handles.set(handle.name, own(handle));
       }
-      const { pages } = options;
-      const cache = own(
-        backend.allocCache(network.cache, typeof pages === "number" ? pages : pages(pageBytes(network.cache))),
-      );
+      const cache = own(backend.allocCache(network.cache, pageCount(options.pages, network.cache)));
       const compile = async (program: Program) =>
-        own(
-          await backend.compile(program, {
-            weights: handles,
-            cache,
-            maxRows,
-            maxSeqs: options.maxSeqs ?? 1,
-            maxLogitRows: options.maxLogitRows ?? maxRows,
-            numerics,
-          }),
-        );
+        own(await backend.compile(program, { weights: handles, cache, numerics, ...limits }));
       const main = await compile(network);
       const mtpLayer = mtp && (await compile(mtp));
-      return new NetworkRunner(network, main, mtpLayer, numerics, maxRows, [...handles.values()], cache);
+      return new NetworkRunner(network, main, mtpLayer, numerics, limits.maxRows, [...handles.values()], cache);
     } catch (error) {
       for (const handle of owned.reverse()) handle.close();
       throw error;
     }
+  }
+
+  /**
+   * What load() would take without MTP layers, found from the headers alone.
+   * @returns null where the backend cannot tell
+   */
+  static async predict(checkpoint: Checkpoint, backend: Backend, options: RunnerOptions): Promise<Prediction | null> {
+    const { cacheDType, ...settled } = settle(checkpoint, backend, options);
+    const network = recordNetwork(checkpoint.config, checkpoint.weights, options.taps, cacheDType);
+    const memory = await backend.predictMemory?.(network, {
+      pages: pageCount(options.pages, network.cache),
+      ...settled,
+    });
+    return memory ? { numerics: settled.numerics, cacheType: cacheDType, memory } : null;
   }
 
   get hasMtp(): boolean {
@@ -133,8 +145,22 @@ export class NetworkRunner {
   }
 }
 
-function pageBytes({ pageSize, layers }: CacheLayout): number {
-  return layers.flat().reduce((sum, field) => sum + cacheRowBytes(field) * pageSize, 0);
+function pageCount(pages: RunnerOptions["pages"], { pageSize, layers }: CacheLayout): number {
+  if (typeof pages === "number") return pages;
+  const pageBytes = layers.flat().reduce((sum, field) => sum + cacheRowBytes(field) * pageSize, 0);
+  return pages(pageBytes);
+}
+
+/** What of the options is left to a backend and the file. */
+function settle(
+  checkpoint: Checkpoint,
+  backend: Backend,
+  { numerics: wanted = "exact", cacheType = "auto", ...limits }: RunnerOptions,
+) {
+  const numerics = chooseNumerics(checkpoint, backend, wanted);
+  const cacheDType = cacheType !== "auto" ? cacheType : numerics === "fast" ? "f16" : "f32";
+  const { maxRows = backend.describe().preferredRows, maxSeqs = 1 } = limits;
+  return { numerics, cacheDType, maxRows, maxSeqs, maxLogitRows: limits.maxLogitRows ?? maxRows } as const;
 }
 
 /** The first layer's output projection, which every network has, speaks for the file. */

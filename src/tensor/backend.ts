@@ -25,6 +25,11 @@ export interface Backend {
    * @throws UnsupportedOpError for an op or numerics that Caps does not list
    */
   compile(program: Program, options: CompileOptions): Promise<Executable>;
+  /**
+   * What loading the Program's weights, reserving the cache and compiling would take, found without reading a weight.
+   * Absent where a backend cannot tell.
+   */
+  predictMemory?(program: Program, options: MemoryOptions): Promise<MemoryUse>;
   /** What the hardware reaches at best, measured now; steps wait meanwhile. Absent where a backend cannot tell. */
   measure?(): Promise<MachineSpeed>;
   close(): void;
@@ -43,6 +48,23 @@ export interface Caps {
   readonly numerics: ReadonlySet<Numerics>;
   /** Rows of a prompt that are best read in one step. */
   readonly preferredRows: number;
+}
+
+/** Bytes that a Program takes in a backend, ready to run. */
+export interface MemoryUse {
+  /** Weights in the process' own memory. */
+  readonly weights: number;
+  /** Weights that are read where they lie in a file, all of them in a step of many rows. */
+  readonly mapped: number;
+  /** Tables that are read where they lie in a file, only the rows that are looked up. */
+  readonly tables: number;
+  readonly cache: number;
+  readonly scratch: number;
+}
+
+export interface MemoryOptions extends Omit<CompileOptions, "weights" | "cache" | "poison"> {
+  /** Of the cache. */
+  readonly pages: number;
 }
 
 /** The scale that speeds are read against, all per second. */
@@ -75,8 +97,10 @@ export interface WeightHandle {
   readonly name: string;
   /** Bytes it occupies in the backend. */
   readonly bytes: number;
-  /** Bytes of a file that it reads where they lie: the system's memory, given back when there is need. Default 0. */
+  /** Bytes of a file that products read where they lie: the system's memory, given back when there is need. Default 0. */
   readonly mappedBytes?: number;
+  /** Likewise of a table, of which only rows are looked up. Default 0. */
+  readonly tableBytes?: number;
   close(): void;
 }
 

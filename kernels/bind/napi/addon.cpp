@@ -193,7 +193,10 @@ class PoolHandle : public Handle<PoolHandle, Machine> {
   }
 };
 
-/** new Weight(pool, dtype, rows, cols, scaleBlock): a weight without memory yet; scaleBlock > 0 adds a scale for so many columns. */
+/**
+ * new Weight(pool, dtype, rows, cols, scaleBlock, planned): a weight without memory yet; scaleBlock > 0 adds a scale for so many
+ * columns; a planned one never gets any.
+ */
 class WeightHandle : public Handle<WeightHandle, dts::Weight> {
  public:
   static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c02, 0x8e0b6a7c3d2f1902};
@@ -213,11 +216,8 @@ class WeightHandle : public Handle<WeightHandle, dts::Weight> {
     const size_t dtype = dts::find_dtype(info[1].As<Napi::String>().Utf8Value().c_str());
     if (dtype == dts::kDTypeCount) throw Napi::RangeError::New(info.Env(), "unknown element type");
     const size_t rows = size_at(info, 2), cols = size_at(info, 3), block = size_at(info, 4);
-    held_ = std::make_shared<dts::Weight>(static_cast<dts::DType>(dtype), rows, cols);
-    if (block == 0) return;
-    held_->scale_block = block;
-    held_->scale_cols = (cols + block - 1) / block;
-    held_->scales = dts::Buffer<float>(rows * held_->scale_cols);
+    held_ = std::make_shared<dts::Weight>(static_cast<dts::DType>(dtype), rows, cols, info[5].As<Napi::Boolean>().Value());
+    if (block > 0) held_->allocate_scales(block);
   }
 
  private:
@@ -278,7 +278,7 @@ class WeightHandle : public Handle<WeightHandle, dts::Weight> {
     const size_t offset = size_at(info, 0);
     const auto source = info[1].As<Napi::Uint8Array>();
     const size_t length = source.ByteLength();
-    if (offset > weight->data.size() || length > weight->data.size() - offset) {
+    if (weight->planned || offset > weight->data.size() || length > weight->data.size() - offset) {
       throw Napi::RangeError::New(info.Env(), "bytes outside the weight");
     }
     const uint8_t* from = source.Data();
@@ -293,7 +293,7 @@ class WeightHandle : public Handle<WeightHandle, dts::Weight> {
     const size_t offset = size_at(info, 0);
     const auto source = info[1].As<Napi::Float32Array>();
     const size_t length = source.ElementLength();
-    if (offset > weight->scales.size() || length > weight->scales.size() - offset) {
+    if (weight->planned || offset > weight->scales.size() || length > weight->scales.size() - offset) {
       throw Napi::RangeError::New(info.Env(), "scales outside the weight");
     }
     copy(weight->scales.data() + offset, source.Data(), length * sizeof(float));
@@ -302,7 +302,7 @@ class WeightHandle : public Handle<WeightHandle, dts::Weight> {
   std::shared_ptr<Machine> machine_;
 };
 
-/** new Cache(pageSize, pages, widths: number[], dtypes: string[]) */
+/** new Cache(pageSize, pages, widths: number[], dtypes: string[], planned) */
 class CacheHandle : public Handle<CacheHandle, dts::Cache> {
  public:
   static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c03, 0x8e0b6a7c3d2f1903};
@@ -316,11 +316,12 @@ class CacheHandle : public Handle<CacheHandle, dts::Cache> {
     cache->page_size = size_at(info, 0);
     cache->pages = size_at(info, 1);
     const auto widths = info[2].As<Napi::Array>(), dtypes = info[3].As<Napi::Array>();
+    const bool planned = info[4].As<Napi::Boolean>().Value();
     for (uint32_t i = 0; i < widths.Length(); ++i) {
       const double width = widths.Get(i).As<Napi::Number>().DoubleValue();
       const size_t dtype = dts::find_dtype(dtypes.Get(i).As<Napi::String>().Utf8Value().c_str());
       if (dtype == dts::kDTypeCount) throw Napi::RangeError::New(info.Env(), "unknown element type");
-      cache->fields.emplace_back(cache->pages * cache->page_size, static_cast<size_t>(width), static_cast<dts::DType>(dtype));
+      cache->fields.emplace_back(cache->pages * cache->page_size, static_cast<size_t>(width), static_cast<dts::DType>(dtype), planned);
     }
     held_ = std::move(cache);
   }
@@ -447,12 +448,21 @@ Napi::Value dtypes(const Napi::CallbackInfo& info) {
   return list;
 }
 
+/** { bytes, made } of all buffers of the process */
+Napi::Value buffers(const Napi::CallbackInfo& info) {
+  const Napi::Object counts = Napi::Object::New(info.Env());
+  counts.Set("bytes", static_cast<double>(dts::buffer_count.bytes.load()));
+  counts.Set("made", static_cast<double>(dts::buffer_count.made.load()));
+  return counts;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Pool", PoolHandle::define(env));
   exports.Set("Weight", WeightHandle::define(env));
   exports.Set("Cache", CacheHandle::define(env));
   exports.Set("Executor", ExecutorHandle::define(env));
   exports.Set("targets", Napi::Function::New<targets>(env));
+  exports.Set("buffers", Napi::Function::New<buffers>(env));
   exports.Set("dtypes", Napi::Function::New<dtypes>(env));
   return exports;
 }

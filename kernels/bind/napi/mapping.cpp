@@ -1,6 +1,7 @@
 #include "../../cpu/mapping.h"
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -24,10 +25,31 @@ Mapping Mapping::open(const char* path, uint64_t offset, size_t length) {
       mapping.base_ = base;
       mapping.bytes_ = bytes;
       mapping.data_ = static_cast<const uint8_t*>(base) + before;
+      mapping.path_ = path;
+      mapping.device_ = static_cast<uint64_t>(info.st_dev);
+      mapping.inode_ = static_cast<uint64_t>(info.st_ino);
+      mapping.end_ = offset + length;
     }
   }
   if (file >= 0) ::close(file);
   return mapping;
+}
+
+bool Mapping::intact() const {
+  struct stat now {};
+  if (!base_ || stat(path_.c_str(), &now) != 0) return true;
+  const bool same = static_cast<uint64_t>(now.st_dev) == device_ && static_cast<uint64_t>(now.st_ino) == inode_;
+  return !same || static_cast<uint64_t>(now.st_size) >= end_;
+}
+
+bool Mapping::fetch(const uint8_t* from, size_t length) const {
+#ifdef MADV_POPULATE_READ
+  const size_t before = static_cast<size_t>(from - static_cast<const uint8_t*>(base_)) % static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  auto* page = const_cast<uint8_t*>(from - before);
+  // Older systems do not know it; then the pages come as they are read.
+  if (base_ && madvise(page, length + before, MADV_POPULATE_READ) != 0) return errno != EFAULT;
+#endif
+  return true;
 }
 
 void Mapping::drop() const {
@@ -41,6 +63,10 @@ Mapping::~Mapping() {
 #else
 
 Mapping Mapping::open(const char*, uint64_t, size_t) { return {}; }
+
+bool Mapping::intact() const { return true; }
+
+bool Mapping::fetch(const uint8_t*, size_t) const { return true; }
 
 void Mapping::drop() const {}
 

@@ -40,20 +40,22 @@ uint8_t* part(Executor& executor, size_t id, size_t elements) {
 DTS_EXPORT(memory_new) void* memory_new(size_t bytes) { return allocate(bytes); }
 DTS_EXPORT(memory_release) void memory_release(void* block) { std::free(block); }
 
+/** Of all buffers. */
+DTS_EXPORT(memory_bytes) size_t memory_bytes() { return buffer_count.bytes; }
+DTS_EXPORT(memory_made) size_t memory_made() { return buffer_count.made; }
+/** Of the module, in bytes. */
+DTS_EXPORT(memory_size) size_t memory_size() { return __builtin_wasm_memory_size(0) << 16; }
+
 DTS_EXPORT(thread_run) void thread_run(Thread::Body body, void* context, unsigned index) { body(context, index); }
 
 DTS_EXPORT(pool_new) Handle<Pool>* pool_new(unsigned threads) { return keep(std::make_shared<Pool>(threads)); }
 
-DTS_EXPORT(weight_new) Handle<Weight>* weight_new(const char* dtype, size_t rows, size_t cols, size_t block) {
+DTS_EXPORT(weight_new) Handle<Weight>* weight_new(const char* dtype, size_t rows, size_t cols, size_t block, bool planned) {
   const size_t index = find_dtype(dtype);
   if (index == kDTypeCount) fail("unknown element type");
-  auto weight = std::make_shared<Weight>(static_cast<DType>(index), rows, cols);
+  auto weight = std::make_shared<Weight>(static_cast<DType>(index), rows, cols, planned);
   weight->allocate();
-  if (block > 0) {
-    weight->scale_block = block;
-    weight->scale_cols = (cols + block - 1) / block;
-    weight->scales = Buffer<float>(rows * weight->scale_cols);
-  }
+  if (block > 0) weight->allocate_scales(block);
   return keep(std::move(weight));
 }
 DTS_EXPORT(weight_data) void* weight_data(Handle<Weight>* weight) { return (*weight)->data.data(); }
@@ -70,11 +72,11 @@ DTS_EXPORT(weight_release) void weight_release(Handle<Weight>* weight) { delete 
 
 /** dtypes: by their places in kDTypes */
 DTS_EXPORT(cache_new) Handle<Cache>* cache_new(size_t page_size, size_t pages, const uint32_t* widths, const uint32_t* dtypes,
-                                               size_t fields) {
+                                               size_t fields, bool planned) {
   auto cache = std::make_shared<Cache>();
   cache->page_size = page_size;
   cache->pages = pages;
-  for (size_t i = 0; i < fields; ++i) cache->fields.emplace_back(pages * page_size, widths[i], static_cast<DType>(dtypes[i]));
+  for (size_t i = 0; i < fields; ++i) cache->fields.emplace_back(pages * page_size, widths[i], static_cast<DType>(dtypes[i]), planned);
   return keep(std::move(cache));
 }
 DTS_EXPORT(cache_release) void cache_release(Handle<Cache>* cache) { delete cache; }

@@ -30,7 +30,7 @@ bool encode_shares(void* context, unsigned, Team& team) {
     while (bad < least && !shares.bad.compare_exchange_weak(least, bad)) {
     }
   };
-  Worker worker{0, team, nullptr};
+  Worker worker{team, nullptr};
   worker.share((job.rows + step - 1) / step, encode);
   return !worker.stopped;
 }

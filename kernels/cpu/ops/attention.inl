@@ -87,11 +87,18 @@ struct Entries {
   size_t position(size_t i) const { return list ? static_cast<size_t>(list[i]) : i; }
 };
 
+/** At most so many: the number of stages must not depend on what the stages before have written. */
+inline size_t most_entries(const Step& step, size_t t, const Tensor* selection) {
+  const size_t seen = static_cast<size_t>(step.batch.positions[t]) + 1;
+  return selection ? std::min<size_t>(selection->width, seen) : seen;
+}
+
 inline Entries entries_of(const Step& step, size_t t, const Tensor* selection) {
-  if (!selection) return {nullptr, static_cast<size_t>(step.batch.positions[t]) + 1};
+  const size_t most = most_entries(step, t, selection);
+  if (!selection) return {nullptr, most};
   const int32_t* list = selection->ints() + t * selection->width;
   size_t count = 0;
-  while (count < selection->width && list[count] >= 0) ++count;
+  while (count < most && list[count] >= 0) ++count;
   return {list, count};
 }
 
@@ -105,11 +112,9 @@ inline void attend_rows(const Step& step, Worker& worker, size_t t0, size_t rows
                         const AttentionScratch& at, const Tensor* selection, const Block& block) {
   float* memory = step.scratch.floats.data();
   size_t first_item[kAttentionRows + 1];
-  Entries entries[kAttentionRows];
   first_item[0] = 0;
   for (size_t r = 0; r < rows; ++r) {
-    entries[r] = entries_of(step, t0 + r, selection);
-    first_item[r + 1] = first_item[r] + (entries[r].count + kSplit - 1) / kSplit;
+    first_item[r + 1] = first_item[r] + (most_entries(step, t0 + r, selection) + kSplit - 1) / kSplit;
   }
   const size_t items = first_item[rows];
   for (size_t base = 0; base < items; base += kPartials) {
@@ -117,14 +122,18 @@ inline void attend_rows(const Step& step, Worker& worker, size_t t0, size_t rows
     worker.share(end - base, [&](size_t i) {
       size_t r = 0;
       while (first_item[r + 1] <= base + i) ++r;
-      const size_t from = (base + i - first_item[r]) * kSplit, n = std::min(kSplit, entries[r].count - from);
+      const Entries entries = entries_of(step, t0 + r, selection);
+      const size_t from = (base + i - first_item[r]) * kSplit;
+      if (from >= entries.count) return;
+      const size_t n = std::min(kSplit, entries.count - from);
       size_t cache_rows[kSplit];
-      for (size_t s = 0; s < n; ++s) cache_rows[s] = step.cache_row(t0 + r, entries[r].position(from + s));
+      for (size_t s = 0; s < n; ++s) cache_rows[s] = step.cache_row(t0 + r, entries.position(from + s));
       block(t0 + r, cache_rows, n, i);
     });
     worker.share(rows * heads, [&](size_t i) {
       const size_t r = i / heads;
-      for (size_t item = std::max(base, first_item[r]); item < std::min(end, first_item[r + 1]); ++item) {
+      const size_t blocks = (entries_of(step, t0 + r, selection).count + kSplit - 1) / kSplit;
+      for (size_t item = std::max(base, first_item[r]); item < std::min(end, first_item[r] + blocks); ++item) {
         const size_t part = (item - base) * heads + i % heads;
         merge_block(item == first_item[r], memory[at.part_peak + part], memory[at.part_mass + part],
                     memory + at.part_mean + part * width, width, memory + at.peak + i, memory + at.mass + i,

@@ -21,9 +21,9 @@ struct Step {
   std::vector<long> from, to;
   long total = 0;
 
-  static bool run(void* self, unsigned index, dts::Team& team) {
+  static bool run(void* self, unsigned, dts::Team& team) {
     float scratch[1] = {};
-    dts::Worker worker{index, team, scratch};
+    dts::Worker worker{team, scratch};
     return static_cast<Step*>(self)->work(worker);
   }
 
@@ -60,6 +60,37 @@ void many_rounds(unsigned threads, int rounds) {
   }
 }
 
+/** The system takes the core of thread 1 when it has entered, and gives it back when thread 0 has seen all stages end. */
+struct HeldUp {
+  static constexpr size_t kStages = 20, kPieces = 50;
+  std::atomic<bool> entered{false}, over{false};
+  std::atomic<size_t> pieces{0};
+
+  static bool run(void* self, unsigned index, dts::Team& team) {
+    HeldUp& job = *static_cast<HeldUp*>(self);
+    if (index == 0) job.wait(job.entered);
+    if (index == 1) {
+      job.entered = true;
+      job.wait(job.over);
+    }
+    dts::Worker worker{team, nullptr};
+    for (size_t stage = 0; stage < kStages; ++stage) worker.share(kPieces, [&](size_t) { ++job.pieces; });
+    if (index == 0) job.over = true;
+    return !worker.stopped;
+  }
+
+  static void wait(const std::atomic<bool>& flag) {
+    while (!flag) std::this_thread::yield();
+  }
+};
+
+void held_up(unsigned threads) {
+  dts::Pool pool(threads);
+  HeldUp job;
+  expect(pool.run(HeldUp::run, &job), "a step ends without a thread that is held up");
+  expect(job.pieces == HeldUp::kStages * HeldUp::kPieces, "the others did its work, and it none twice");
+}
+
 void aborted(unsigned threads) {
   dts::Pool pool(threads);
   std::atomic<bool> running{false};
@@ -80,6 +111,7 @@ void aborted(unsigned threads) {
 int main() {
   for (unsigned threads = 1; threads <= 5; ++threads) {
     many_rounds(threads, 60);
+    if (threads > 1) held_up(threads);
     for (int i = 0; i < 10; ++i) aborted(threads);
     for (int i = 0; i < 20; ++i) dts::Pool unused(threads);
   }

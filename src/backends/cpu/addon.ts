@@ -2,17 +2,25 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { BackendUnavailableError } from "../../errors.ts";
 import type { MachineSpeed } from "../../tensor/backend.ts";
-import type { Native, NativeCache, NativeExecutor, NativeWeight } from "../kernels/native.ts";
+import type { Native, NativeCache, NativeExecutor, NativeFactory, NativeWeight } from "../kernels/native.ts";
 
 /** What kernels/bind/napi/addon.cpp exports. Closing twice does no harm; using a closed object throws. */
 export interface Addon {
   readonly Pool: new (threads: number, target: string | null) => AddonPool;
-  readonly Weight: new (pool: AddonPool, dtype: string, rows: number, cols: number, scaleBlock: number) => AddonWeight;
+  readonly Weight: new (
+    pool: AddonPool,
+    dtype: string,
+    rows: number,
+    cols: number,
+    scaleBlock: number,
+    planned: boolean,
+  ) => AddonWeight;
   readonly Cache: new (
     pageSize: number,
     pages: number,
     widths: readonly number[],
     dtypes: readonly string[],
+    planned: boolean,
   ) => NativeCache;
   readonly Executor: new (
     pool: AddonPool,
@@ -22,6 +30,8 @@ export interface Addon {
   ) => NativeExecutor;
   /** The targets of this build, the best first, and whether this CPU runs them. */
   targets(): { readonly name: string; readonly runs: boolean }[];
+  /** Of all weights, caches and executors of the process: the bytes of their buffers, and how many of these were ever made. */
+  buffers(): { readonly bytes: number; readonly made: number };
   dtypes(): { readonly name: string; readonly blockElements: number; readonly blockBytes: number }[];
 }
 
@@ -52,20 +62,24 @@ export interface AddonPool {
 /** The addon with threads of its own. */
 export function openAddon(addon: Addon, threads: number, target: string | null): Native {
   const pool = new addon.Pool(threads, target);
-  return {
-    target: pool.target,
-    threads,
+  const factory = (planned: boolean): NativeFactory => ({
     async createWeight(...shape) {
-      const weight = new addon.Weight(pool, ...shape);
+      const weight = new addon.Weight(pool, ...shape, planned);
       weight.allocate();
       return weight;
     },
     mapWeight(dtype, rows, cols, file, starts) {
-      const weight = new addon.Weight(pool, dtype, rows, cols, 0);
+      const weight = new addon.Weight(pool, dtype, rows, cols, 0, planned);
       return weight.map(file, starts) ? weight : null;
     },
-    createCache: (...shape) => new addon.Cache(...shape),
+    createCache: (...shape) => new addon.Cache(...shape, planned),
     createExecutor: async (...parts) => new addon.Executor(pool, ...parts),
+  });
+  return {
+    ...factory(false),
+    planner: factory(true),
+    target: pool.target,
+    threads,
     measure: () => pool.measure(),
     close: () => pool.close(),
   };

@@ -6,11 +6,14 @@ import type {
   CompileOptions,
   Executable,
   MachineSpeed,
+  MemoryOptions,
+  MemoryUse,
   Numerics,
   WeightHandle,
 } from "../../tensor/backend.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
+import { memoryUse } from "../../tensor/memory-use.ts";
 import type { CacheLayout, Program, WeightUse } from "../../tensor/program.ts";
 import { CACHE_DTYPES, OP_KINDS } from "../../tensor/program.ts";
 import type { WeightSource } from "../../tensor/weight.ts";
@@ -82,11 +85,32 @@ export class KernelBackend implements Backend {
 
   async compile(program: Program, options: CompileOptions): Promise<Executable> {
     this.#use();
-    if (!NUMERICS.has(options.numerics)) throw new UnsupportedOpError(this.#name, `${options.numerics} numerics`);
-    for (const op of program.ops) {
-      if (!OP_KINDS.includes(op.kind)) throw new UnsupportedOpError(this.#name, `op ${op.kind}`);
-    }
+    this.#check(program, options.numerics);
     return this.#own(await KernelExecutable.compile(this.#name, this.#native, program, options, this.#queue));
+  }
+
+  async predictMemory(program: Program, { pages, ...limits }: MemoryOptions): Promise<MemoryUse> {
+    this.#use();
+    this.#check(program, limits.numerics);
+    const { planner } = this.#native;
+    const owned: { close(): void }[] = [];
+    const own = <H extends { close(): void }>(handle: H): H => {
+      owned.push(handle);
+      return handle;
+    };
+    try {
+      const weights = new Map<string, KernelWeight>();
+      for (const [name, { source, uses }] of program.weights) {
+        const weight = await KernelWeight.plan(this.#name, planner, source, uses, limits.numerics, this.#queue);
+        weights.set(name, own(weight));
+      }
+      const cache = own(new KernelCache(this.#name, planner, program.cache, pages));
+      const options = { ...limits, weights, cache };
+      const executable = own(await KernelExecutable.compile(this.#name, planner, program, options, this.#queue));
+      return memoryUse(weights.values(), cache.bytes, executable.scratchBytes);
+    } finally {
+      for (const handle of owned.reverse()) handle.close();
+    }
   }
 
   close(): void {
@@ -94,6 +118,14 @@ export class KernelBackend implements Backend {
     this.#native.close();
     for (const handle of this.#open) handle.close();
     this.#open.clear();
+  }
+
+  /** @throws UnsupportedOpError */
+  #check(program: Program, numerics: Numerics): void {
+    if (!NUMERICS.has(numerics)) throw new UnsupportedOpError(this.#name, `${numerics} numerics`);
+    for (const op of program.ops) {
+      if (!OP_KINDS.includes(op.kind)) throw new UnsupportedOpError(this.#name, `op ${op.kind}`);
+    }
   }
 
   /** Work in the order of the runs. */

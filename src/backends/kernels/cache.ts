@@ -1,7 +1,7 @@
 import { BackendUnavailableError } from "../../errors.ts";
 import type { CacheHandle } from "../../tensor/backend.ts";
 import type { CacheLayout } from "../../tensor/program.ts";
-import type { Native, NativeCache } from "./native.ts";
+import type { NativeCache, NativeFactory } from "./native.ts";
 
 /** The paged cache in the memory of kernels/. */
 export class KernelCache implements CacheHandle {
@@ -11,7 +11,7 @@ export class KernelCache implements CacheHandle {
   readonly #backend: string;
   #native: NativeCache | null;
 
-  constructor(backend: string, native: Native, layout: CacheLayout, pages: number) {
+  constructor(backend: string, native: NativeFactory, layout: CacheLayout, pages: number) {
     this.#backend = backend;
     this.layout = layout;
     this.pages = pages;

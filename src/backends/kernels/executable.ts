@@ -7,7 +7,7 @@ import type { Dim, Program, Value } from "../../tensor/program.ts";
 import { rowWidth } from "../../tensor/program.ts";
 import { nativeOperands, planStages } from "../../tensor/stages.ts";
 import { KernelCache } from "./cache.ts";
-import type { Native, NativeExecutor } from "./native.ts";
+import type { NativeExecutor, NativeFactory } from "./native.ts";
 import { type RunQueue, takeTurn } from "./run-queue.ts";
 import { KernelWeight } from "./weight.ts";
 
@@ -25,7 +25,7 @@ export class KernelExecutable implements Executable {
 
   static async compile(
     backend: string,
-    native: Native,
+    native: NativeFactory,
     program: Program,
     options: CompileOptions,
     queue: RunQueue,

@@ -5,10 +5,19 @@ import type { MachineSpeed } from "../../tensor/backend.ts";
  * harm; using a closed object throws or rejects. Memory may lie where only another thread reaches it, so that errors of a
  * call without a result may come with the next one that has a promise.
  */
-export interface Native {
+export interface Native extends NativeFactory {
   /** Instruction set of the kernels. */
   readonly target: string;
   readonly threads: number;
+  /** Makes objects that have their sizes only: nothing can be written to them, and a run with them fails. */
+  readonly planner: NativeFactory;
+  /** What the machine reaches with these threads; no step may run meanwhile. */
+  measure?(): Promise<MachineSpeed>;
+  /** A step under way ends soon. */
+  close(): void;
+}
+
+export interface NativeFactory {
   /** @param scaleBlock columns that share a scale, 0 for none */
   createWeight(dtype: string, rows: number, cols: number, scaleBlock: number): Promise<NativeWeight>;
   /**
@@ -20,10 +29,6 @@ export interface Native {
   /** @param dtypes of the fields, as DType names them */
   createCache(pageSize: number, pages: number, widths: readonly number[], dtypes: readonly string[]): NativeCache;
   createExecutor(plan: Uint32Array, weights: readonly NativeWeight[], cache: NativeCache): Promise<NativeExecutor>;
-  /** What the machine reaches with these threads; no step may run meanwhile. */
-  measure?(): Promise<MachineSpeed>;
-  /** A step under way ends soon. */
-  close(): void;
 }
 
 export interface NativeWeight {

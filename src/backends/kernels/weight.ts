@@ -4,7 +4,7 @@ import { readWeight } from "../../tensor/decode/read-weight.ts";
 import { rowBytes } from "../../tensor/dtype.ts";
 import type { WeightUse } from "../../tensor/program.ts";
 import type { BlockScales, WeightSegment, WeightSource } from "../../tensor/weight.ts";
-import type { Native, NativeWeight } from "./native.ts";
+import type { NativeFactory, NativeWeight } from "./native.ts";
 import { type RunQueue, takeTurn } from "./run-queue.ts";
 
 /** A weight in the memory of kernels/, in its stored type; short vectors are decoded to f32. */
@@ -12,6 +12,7 @@ export class KernelWeight implements WeightHandle {
   readonly name: string;
   readonly bytes: number;
   readonly mappedBytes: number;
+  readonly tableBytes: number;
   /** Whether products of fast numerics find it in their own layout. */
   readonly packed: boolean;
   /** Whether the stored blocks are there too. */
@@ -19,11 +20,19 @@ export class KernelWeight implements WeightHandle {
   readonly #backend: string;
   #native: NativeWeight | null;
 
-  private constructor(backend: string, name: string, native: NativeWeight, packed: boolean) {
+  private constructor(
+    backend: string,
+    name: string,
+    native: NativeWeight,
+    uses: ReadonlySet<WeightUse>,
+    packed: boolean,
+  ) {
+    const multiplied = uses.has("linear") || uses.has("expert");
     this.#backend = backend;
     this.name = name;
     this.bytes = native.bytes;
-    this.mappedBytes = native.mappedBytes;
+    this.mappedBytes = multiplied && !packed ? native.mappedBytes : 0;
+    this.tableBytes = uses.has("gather") && this.mappedBytes === 0 ? native.mappedBytes : 0;
     this.packed = packed;
     this.keepsRows = native.keepsRows;
     this.#native = native;
@@ -33,19 +42,46 @@ export class KernelWeight implements WeightHandle {
    * @param queue packing takes its turn among the runs
    * @throws FormatError, RangeError for segments that are not the weight's rows
    */
-  static async load(
+  static load(
     backend: string,
-    native: Native,
+    native: NativeFactory,
     source: WeightSource,
     uses: ReadonlySet<WeightUse>,
     numerics: Numerics,
     queue: RunQueue,
   ): Promise<KernelWeight> {
-    const weight = await loadRows(native, source, uses);
+    return KernelWeight.#make(backend, native, source, uses, numerics, queue, fill);
+  }
+
+  /** What load() would give, of a factory of planned weights: nothing is read. */
+  static plan(
+    backend: string,
+    planner: NativeFactory,
+    source: WeightSource,
+    uses: ReadonlySet<WeightUse>,
+    numerics: Numerics,
+    queue: RunQueue,
+  ): Promise<KernelWeight> {
+    return KernelWeight.#make(backend, planner, source, uses, numerics, queue, async () => undefined);
+  }
+
+  static async #make(
+    backend: string,
+    native: NativeFactory,
+    source: WeightSource,
+    uses: ReadonlySet<WeightUse>,
+    numerics: Numerics,
+    queue: RunQueue,
+    write: typeof fill,
+  ): Promise<KernelWeight> {
+    const { cols, rows } = matrixOf(source);
+    const mapped = uses.has("vector") ? null : mapRows(native, source, rows, cols);
+    const weight = mapped ?? (await native.createWeight(...storage(source, uses)));
     try {
+      if (!mapped) await write(weight, source, uses);
       const factor = uses.has("expert") || uses.has("heads") || (uses.has("linear") && source.shape.length === 2);
       const packed = numerics === "fast" && factor && (await pack(weight, source, uses, queue));
-      return new KernelWeight(backend, source.name, weight, packed);
+      return new KernelWeight(backend, source.name, weight, uses, packed);
     } catch (error) {
       weight.close();
       throw error;
@@ -76,50 +112,62 @@ function pack(
   return takeTurn(queue, () => weight.pack(groups, keepRows));
 }
 
-async function loadRows(native: Native, source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<NativeWeight> {
-  const cols = source.shape.at(-1) ?? 1;
-  const rows = source.shape.slice(0, -1).reduce((product, length) => product * length, 1);
+/** All dimensions but the last are rows. @throws RangeError for segments that are not the weight's rows */
+function matrixOf({ name, shape, segments }: WeightSource): { rows: number; cols: number } {
+  const cols = shape.at(-1) ?? 1;
+  const rows = shape.slice(0, -1).reduce((product, length) => product * length, 1);
+  const given = segments.reduce((sum, segment) => sum + segment.rows, 0);
+  if (given !== rows) throw new RangeError(`${name}: the segments have ${given} rows, the shape ${rows}`);
+  return { rows, cols };
+}
+
+/** The memory of a weight that is not mapped: of its own type, but f32 for a short vector. */
+function storage(source: WeightSource, uses: ReadonlySet<WeightUse>): Parameters<NativeFactory["createWeight"]> {
+  const { rows, cols } = matrixOf(source);
+  return uses.has("vector") ? ["F32", rows, cols, 0] : [source.dtype, rows, cols, scaleBlock(source)];
+}
+
+/** Columns that share a scale, 0 for none. */
+function scaleBlock({ segments }: WeightSource): number {
+  return segments[0]?.scales?.blockCols ?? 0;
+}
+
+/** Reads what the file has into a weight of its own memory. */
+async function fill(weight: NativeWeight, source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<void> {
   if (uses.has("vector")) {
     const values = await readWeight(source);
-    const weight = await native.createWeight("F32", rows, cols, 0);
-    await weight.write(0, new Uint8Array(values.buffer));
-    return weight;
+    return weight.write(0, new Uint8Array(values.buffer));
   }
+  const { cols } = matrixOf(source);
   const bytes = rowBytes(source.dtype, cols);
-  const given = source.segments.reduce((sum, segment) => sum + segment.rows, 0);
-  if (given !== rows) throw new RangeError(`${source.name}: the segments have ${given} rows, the shape ${rows}`);
-  const mapped = mapRows(native, source, rows, cols);
-  if (mapped) return mapped;
-  const block = source.segments[0]?.scales?.blockCols ?? 0;
-  const weight = await native.createWeight(source.dtype, rows, cols, block);
-  try {
-    let row = 0;
-    for (const segment of source.segments) {
-      await weight.write(row * bytes, await readRows(source.name, segment, segment.rows * bytes));
-      if ((segment.scales?.blockCols ?? 0) !== block) {
-        throw new FormatError(
-          segment.file,
-          segment.offset,
-          `${source.name}: its parts have block scales of different widths`,
-        );
-      }
-      if (segment.scales) {
-        await weight.writeScales(
-          row * Math.ceil(cols / block),
-          await rowScales(source.name, segment, segment.scales, cols),
-        );
-      }
-      row += segment.rows;
+  const block = scaleBlock(source);
+  let row = 0;
+  for (const segment of source.segments) {
+    await weight.write(row * bytes, await readRows(source.name, segment, segment.rows * bytes));
+    if ((segment.scales?.blockCols ?? 0) !== block) {
+      throw new FormatError(
+        segment.file,
+        segment.offset,
+        `${source.name}: its parts have block scales of different widths`,
+      );
     }
-  } catch (error) {
-    weight.close();
-    throw error;
+    if (segment.scales) {
+      await weight.writeScales(
+        row * Math.ceil(cols / block),
+        await rowScales(source.name, segment, segment.scales, cols),
+      );
+    }
+    row += segment.rows;
   }
-  return weight;
 }
 
 /** A weight whose rows lie in one file in runs of one length, as they are; null where they do not. */
-function mapRows(native: Native, { dtype, segments }: WeightSource, rows: number, cols: number): NativeWeight | null {
+function mapRows(
+  native: NativeFactory,
+  { dtype, segments }: WeightSource,
+  rows: number,
+  cols: number,
+): NativeWeight | null {
   const [first] = segments;
   const alike = segments.every(
     (segment) => segment.path === first!.path && segment.rows === first!.rows && !segment.scales,

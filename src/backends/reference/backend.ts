@@ -1,5 +1,15 @@
 import { BackendUnavailableError, UnsupportedOpError } from "../../errors.ts";
-import type { Backend, CacheHandle, Caps, CompileOptions, Executable, WeightHandle } from "../../tensor/backend.ts";
+import { inOrder, planArena } from "../../tensor/arena.ts";
+import type {
+  Backend,
+  CacheHandle,
+  Caps,
+  CompileOptions,
+  Executable,
+  MemoryOptions,
+  MemoryUse,
+  WeightHandle,
+} from "../../tensor/backend.ts";
 import { readWeight } from "../../tensor/decode/read-weight.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
@@ -63,6 +73,22 @@ class ReferenceBackend implements Backend {
     const { ops } = this.describe();
     for (const { kind } of program.ops) if (!ops.has(kind)) throw new UnsupportedOpError("reference", `op ${kind}`);
     return new ReferenceExecutable(program, options, this.#queue, this.#open);
+  }
+
+  /** Every weight becomes f32, as the cache is. */
+  async predictMemory(program: Program, options: MemoryOptions): Promise<MemoryUse> {
+    this.#use();
+    if (options.numerics !== "exact") throw new UnsupportedOpError("reference", `${options.numerics} numerics`);
+    const elements = [...program.weights.values()].map(({ source }) => source.shape.reduce((a, b) => a * b, 1));
+    const { pageSize, layers } = program.cache;
+    const widths = layers.flat().reduce((sum, { width }) => sum + width, 0);
+    return {
+      weights: 4 * elements.reduce((a, b) => a + b, 0),
+      mapped: 0,
+      tables: 0,
+      cache: 4 * options.pages * pageSize * widths,
+      scratch: planArena(inOrder(program), options).bytes,
+    };
   }
 
   close(): void {

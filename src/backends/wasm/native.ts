@@ -1,20 +1,18 @@
 import { DTYPES, type DType } from "../../tensor/dtype.ts";
-import type { Native, NativeCache, NativeExecutor, NativeWeight } from "../kernels/native.ts";
+import type { Native, NativeCache, NativeExecutor, NativeFactory, NativeWeight } from "../kernels/native.ts";
 import type { KernelModule } from "./module.ts";
 
 /** The kernels in a module, by what kernels/bind/wasm/module.cpp exports. @param module owned from here on */
 export async function moduleNative(module: KernelModule, target: string, threads: number): Promise<Native> {
   const pool = await module.call("pool_new", threads);
-  return {
-    target,
-    threads,
-    createWeight: (...shape) => ModuleWeight.create(module, pool, ...shape),
+  const factory = (planned: boolean): NativeFactory => ({
+    createWeight: (...shape) => ModuleWeight.create(module, pool, ...shape, planned),
     // A module sees no files.
     mapWeight: () => null,
-    createCache: (...shape) => new ModuleCache(module, ...shape),
+    createCache: (...shape) => new ModuleCache(module, ...shape, planned),
     createExecutor: (...parts) => ModuleExecutor.create(module, pool, ...parts),
-    close: () => module.close(),
-  };
+  });
+  return { ...factory(false), planner: factory(true), target, threads, close: () => module.close() };
 }
 
 /** An object of the module, released once. */
@@ -58,9 +56,10 @@ class ModuleWeight extends Handle implements NativeWeight {
     rows: number,
     cols: number,
     scaleBlock: number,
+    planned: boolean,
   ) {
     const name = new TextEncoder().encode(`${dtype}\0`);
-    const at = await module.call("weight_new", name, rows, cols, scaleBlock);
+    const at = await module.call("weight_new", name, rows, cols, scaleBlock, Number(planned));
     const facts = ["weight_data", "weight_size", "weight_scales", "weight_scale_count"];
     const [data, size, scales, count] = await Promise.all(facts.map((fact) => module.call(fact, at)));
     return new ModuleWeight(module, pool, at, data!, size!, scales!, count!);
@@ -122,10 +121,19 @@ class ModuleCache extends Handle implements NativeCache {
     pages: number,
     widths: readonly number[],
     dtypes: readonly string[],
+    planned: boolean,
   ) {
     // kernels/cpu/dtype.h has the types in the order of DTYPES.
     const numbers = Uint32Array.from(dtypes, (dtype) => Object.keys(DTYPES).indexOf(dtype));
-    const made = module.call("cache_new", pageSize, pages, Uint32Array.from(widths), numbers, widths.length);
+    const made = module.call(
+      "cache_new",
+      pageSize,
+      pages,
+      Uint32Array.from(widths),
+      numbers,
+      widths.length,
+      Number(planned),
+    );
     super(module, made, "cache_release");
     const rowBytes = widths.map((width, i) => {
       const { blockElements, blockBytes } = DTYPES[dtypes[i] as DType];

@@ -169,7 +169,7 @@ async function measureModel(
       batch: runner.maxRows,
       warmups: WARMUPS,
       loadSeconds,
-      weightBytes: runner.weightBytes,
+      memory: runner.memory,
       outputCheck: agreement(exact, got, vocabSize),
       results,
     };

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { runCli } from "../../../test/cli/test-io.ts";
 import { fixture, NO_SHARED } from "../../../test/shared-fixtures.ts";
@@ -9,8 +10,8 @@ import { openBackend, openModel } from "../../node.ts";
 
 const model = fixture("v3-tiny")!;
 
-async function inspectJson(place: string) {
-  const { code, stdout, stderr } = await runCli(["inspect", place, "--json"]);
+async function inspectJson(place: string, ...args: string[]) {
+  const { code, stdout, stderr } = await runCli(["inspect", place, "--json", "--backend", "reference", ...args]);
   expect([code, stderr]).toEqual([0, ""]);
   return JSON.parse(stdout);
 }
@@ -49,26 +50,52 @@ describe("deepts inspect", () => {
   });
 
   it("tells the memory that the reference backend then takes", async () => {
-    const { memory, parameters } = await inspectJson(model);
+    const { memory, parameters } = await inspectJson(model, "--ctx-size", "320", "--parallel", "1");
     const { checkpoint } = await openModel(model);
     const backend = await openBackend("reference");
     const runner = await NetworkRunner.load(checkpoint, backend, { pages: 10, maxLogitRows: 1 });
-    expect(memory.reference).toEqual({ weights: runner.weightBytes, scratch: runner.scratchBytes });
-    expect(memory.cachePerToken * 320).toBe(runner.cacheBytes);
+    expect(memory.loaded).toMatchObject({
+      backend: "reference",
+      numerics: "exact",
+      cacheType: "f32",
+      contextSize: 320,
+    });
+    expect(memory.loaded).toMatchObject(runner.memory);
+    expect(memory.loaded.process).toBe(runner.memory.weights + runner.memory.cache + runner.memory.scratch);
+    expect(memory.cachePerToken * 320).toBe(runner.memory.cache);
     expect(memory.cachePerTokenByType.f32).toBe(memory.cachePerToken);
     expect(memory.cachePerTokenByType.f16 * 2).toBe(memory.cachePerToken);
     expect(memory.cacheFullContext).toBe(memory.cachePerToken * 2560);
     expect(memory.weightsInFile).toBe([...checkpoint.file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0));
-    expect(parameters.network * 4).toBe(runner.weightBytes);
+    expect(parameters.network * 4).toBe(runner.memory.weights);
     expect(parameters.mtp).toBeGreaterThan(0);
     backend.close();
     await checkpoint.close();
   });
 
+  it("says so where a backend from outside cannot tell what it takes", async () => {
+    const outside = fileURLToPath(new URL("../../../examples/timing-backend.mjs", import.meta.url));
+    const { memory } = await inspectJson(model, "--backend", outside);
+    expect(memory.loaded).toBeNull();
+    const { stdout } = await runCli(["inspect", model, "--backend", outside]);
+    expect(stdout).toMatch(/\nmemory when loaded: this backend cannot tell\n/);
+  });
+
+  it("refuses a context that the model was not made for, and numerics that the backend has not", async () => {
+    const long = await runCli(["inspect", model, "--backend", "reference", "--ctx-size", "99999999"]);
+    expect([long.code, long.stdout]).toEqual([2, ""]);
+    expect(long.stderr).toMatch(/--ctx-size.*the model's own limit/);
+    const fast = await runCli(["inspect", model, "--backend", "reference", "--numerics", "fast"]);
+    expect([fast.code, fast.stdout]).toEqual([4, ""]);
+  });
+
   it("prints sections for people", async () => {
-    const { stdout } = await runCli(["inspect", model]);
+    const { stdout } = await runCli(["inspect", model, "--backend", "reference"]);
     expect(stdout).toMatch(/^v3-tiny \(safetensors, .*\)\n\nhyperparameters\n {2}modelType +deepseek_v3\n/);
     expect(stdout).toMatch(/\n {2}attention\.kvLoraRank +32\n/);
+    expect(stdout).toMatch(
+      /\n {2}cache of a full context .*\n\nmemory when loaded \(reference: .*; exact numerics\)\n {2}weights /,
+    );
     expect(stdout).toMatch(/\n {2}cache per token +960 B \(f32\), 480 B \(f16\), 330 B \(q8_0\)\n/);
     expect(stdout).toMatch(/\ntensors \(269\)\n[\s\S]*\n {2}lm_head\.weight +BF16 \[512, 64\] 64\.0 KiB\n/);
   });
@@ -108,7 +135,7 @@ describe("deepts inspect", () => {
   });
 
   it("takes the model of DEEPTS_MODEL where none is named", async () => {
-    const { stdout } = await runCli(["inspect", "--json"], { env: { DEEPTS_MODEL: model } });
+    const { stdout } = await runCli(["inspect", "--json", "--backend", "reference"], { env: { DEEPTS_MODEL: model } });
     expect(JSON.parse(stdout).name).toBe("v3-tiny");
   });
 });

@@ -1,41 +1,54 @@
+import type { RoomOptions } from "../../engine/engine.ts";
 import type { TensorEntry } from "../../formats/tensor-file.ts";
 import { cacheLayout, PAGE_SIZE } from "../../model/cache-layout.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { recordMtp, recordNetwork } from "../../model/network.ts";
-import { type OpenedModel, openBackend, openModel } from "../../node.ts";
-import { inOrder, planArena } from "../../tensor/arena.ts";
+import { Engine, type OpenedModel, openBackend, openModel } from "../../node.ts";
+import type { Backend } from "../../tensor/backend.ts";
 import { cacheRowBytes } from "../../tensor/cache-row.ts";
+import { processBytes } from "../../tensor/memory-use.ts";
 import type { CacheDType, Program, ProgramWeight } from "../../tensor/program.ts";
 import { CACHE_DTYPES } from "../../tensor/program.ts";
 import { formatBytes } from "../bytes.ts";
 import { defineCommand } from "../command.ts";
-import { TEXT_EXITS } from "../exit-codes.ts";
-import { textModelArg } from "../shared-args.ts";
+import { RUN_EXITS } from "../exit-codes.ts";
+import { computeArgs, ctxSizeArg, modelArg, parallelArg } from "../shared-args.ts";
 
 export const inspect = defineCommand({
   name: "inspect",
   summary: "Show what is in a model and the memory it takes",
   description:
     "Reads headers only, so it is quick for any size. Shows hyperparameters (the names of config.json, camelCased),\n" +
-    "parameters, types, memory for weights, cache and scratch, and every tensor.",
+    "parameters, types, every tensor, and the memory that `deepts serve` takes with the same options: weights in the form\n" +
+    "that the backend computes with, cache and scratch.",
   operands: {
     model: {
       help: ".gguf file (of a split one the first) or directory; default the embedded model (env DEEPTS_MODEL)",
     },
   },
   args: {
+    ...computeArgs,
+    ctxSize: ctxSizeArg,
+    parallel: parallelArg,
     json: { type: "flag", help: "print one JSON object" },
   },
   examples: [
     { command: "deepts inspect DeepSeek-V2-Lite-Q4_K_M.gguf", what: "a file" },
     { command: "deepts inspect ./DeepSeek-V3 --json | jq .memory", what: "will it fit?" },
   ],
-  exits: TEXT_EXITS,
-  async run({ args, io, stdout }) {
-    const opened = await openModel(args.model ?? (io.env[textModelArg.env] || undefined));
+  exits: RUN_EXITS,
+  async run({ args, io, stdout, stderr }) {
+    const opened = await openModel(args.model ?? (io.env[modelArg.env] || undefined));
     try {
-      const report = await inspectModel(opened);
-      await stdout.write(args.json ? `${JSON.stringify(report)}\n` : textOf(report));
+      const onNote = (note: string) => void stderr.line(note);
+      const backend = await openBackend(args.backend, { threads: args.threads, onNote });
+      try {
+        const { numerics, cacheType, ctxSize: contextSize, parallel } = args;
+        const report = await inspectModel(opened, backend, { numerics, cacheType, contextSize, parallel });
+        await stdout.write(args.json ? `${JSON.stringify(report)}\n` : textOf(report));
+      } finally {
+        backend.close();
+      }
     } finally {
       await opened.checkpoint.close();
     }
@@ -44,7 +57,7 @@ export const inspect = defineCommand({
 
 type Report = Awaited<ReturnType<typeof inspectModel>>;
 
-async function inspectModel({ checkpoint, name, path }: OpenedModel) {
+async function inspectModel({ checkpoint, name, path }: OpenedModel, backend: Backend, options: RoomOptions) {
   const { config, weights, file, gguf, notes } = checkpoint;
   const network = recordNetwork(config, weights);
   const tensors = [...file.tensors.values()];
@@ -57,8 +70,8 @@ async function inspectModel({ checkpoint, name, path }: OpenedModel) {
     types: typesOf(tensors),
     memory: {
       weightsInFile: sum(tensors, ({ byteLength }) => byteLength),
-      /** Of the main network, in the form that the backend computes with. */
-      reference: await referenceMemory(network),
+      /** Without MTP layers. */
+      loaded: await loadedMemory(checkpoint, backend, options),
       ...cacheMemory(checkpoint),
     },
     notes,
@@ -93,15 +106,13 @@ function typesOf(tensors: readonly TensorEntry[]) {
   return Object.fromEntries(types);
 }
 
-/** The reference backend keeps every weight as f32. */
-async function referenceMemory(network: Program) {
-  const backend = await openBackend("reference");
-  const { preferredRows: maxRows } = backend.describe();
-  backend.close();
-  return {
-    weights: 4 * elementsOf(network.weights.values()),
-    scratch: planArena(inOrder(network), { maxRows, maxLogitRows: 1 }).bytes,
-  };
+/** What `deepts serve` then takes; null where the backend cannot tell. */
+async function loadedMemory(checkpoint: Checkpoint, backend: Backend, options: RoomOptions) {
+  const prediction = await Engine.predict(checkpoint, backend, options);
+  if (!prediction) return null;
+  const { memory, ...circumstances } = prediction;
+  const { name, device } = backend.describe();
+  return { backend: name, device, ...circumstances, ...memory, process: processBytes(memory) };
 }
 
 function cacheMemory({ config }: Checkpoint) {
@@ -116,12 +127,29 @@ function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
 }
 
+type Lines = readonly (readonly [label: string, value: unknown])[];
+
+function rows(lines: Lines): string[] {
+  const width = Math.max(...lines.map(([label]) => label.length));
+  return lines.map(([label, value]) => `  ${label.padEnd(width)}  ${value}`);
+}
+
+function loadedLines(loaded: Report["memory"]["loaded"]): string[] {
+  if (!loaded) return ["memory when loaded: this backend cannot tell"];
+  const { backend, device, numerics, cacheType, contextSize, parallel } = loaded;
+  const context = `${parallel} x ${contextSize} tokens, ${cacheType}`;
+  const lines: Lines = [
+    ["weights", formatBytes(loaded.weights)],
+    ["weights read in the file", `${formatBytes(loaded.mapped)} (given back when memory is short)`],
+    ["tables read in the file", `${formatBytes(loaded.tables)} (of which the rows looked up)`],
+    ["cache", `${formatBytes(loaded.cache)} (${context})`],
+    ["scratch", formatBytes(loaded.scratch)],
+    ["growth of the process", `${formatBytes(loaded.process)} (all but tables, once the cache is full)`],
+  ];
+  return [`memory when loaded (${backend}: ${device}; ${numerics} numerics)`, ...rows(lines)];
+}
+
 function textOf({ name, path, format, config, parameters, types, memory, notes, tensors }: Report): string {
-  const { reference } = memory;
-  const rows = (lines: readonly (readonly [string, unknown])[]) => {
-    const width = Math.max(...lines.map(([label]) => label.length));
-    return lines.map(([label, value]) => `  ${label.padEnd(width)}  ${value}`);
-  };
   const mtp = parameters.mtp > 0 ? ` + ${parameters.mtp.toLocaleString("en")} in MTP layers` : "";
   const lines = [
     `${name} (${format}, ${path})`,
@@ -136,8 +164,6 @@ function textOf({ name, path, format, config, parameters, types, memory, notes, 
     "memory",
     ...rows([
       ["weights in the file", formatBytes(memory.weightsInFile)],
-      ["weights, backend reference", `${formatBytes(reference.weights)} (f32, without MTP layers)`],
-      ["scratch, backend reference", formatBytes(reference.scratch)],
       [
         "cache per token",
         Object.entries(memory.cachePerTokenByType)
@@ -149,6 +175,8 @@ function textOf({ name, path, format, config, parameters, types, memory, notes, 
         `${formatBytes(memory.cacheFullContext)} (f32, ${config.maxPositionEmbeddings} tokens)`,
       ],
     ]),
+    "",
+    ...loadedLines(memory.loaded),
     "",
     "types",
     ...rows(

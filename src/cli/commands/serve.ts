@@ -6,7 +6,7 @@ import { defineCommand } from "../command.ts";
 import { SERVE_EXITS } from "../exit-codes.ts";
 import { loadShowing } from "../loading.ts";
 import type { Output } from "../output.ts";
-import { computeArgs, ctxSizeArg, deterministicArg, modelArg } from "../shared-args.ts";
+import { computeArgs, ctxSizeArg, deterministicArg, modelArg, parallelArg } from "../shared-args.ts";
 
 export const serve = defineCommand({
   name: "serve",
@@ -33,15 +33,7 @@ export const serve = defineCommand({
     },
     ...computeArgs,
     ctxSize: ctxSizeArg,
-    parallel: {
-      type: "integer",
-      value: "N",
-      min: 1,
-      max: 1024,
-      default: 4,
-      env: "DEEPTS_PARALLEL",
-      help: "answers that are made at the same time; others wait",
-    },
+    parallel: parallelArg,
     cacheMemory: {
       type: "integer",
       value: "MIB",
@@ -109,8 +101,9 @@ function introduction({ engine, notes }: LoadedModel): string[] {
 }
 
 function memoryOf({ memory, contextSize }: Engine): string {
-  const { weights, cache, scratch } = memory;
-  const parts = `weights ${formatBytes(weights)}, cache ${formatBytes(cache)}, scratch ${formatBytes(scratch)}`;
+  const { weights, mapped, tables, cache, scratch } = memory;
+  const file = mapped + tables > 0 ? ` and ${formatBytes(mapped + tables)} of the file` : "";
+  const parts = `weights ${formatBytes(weights)}${file}, cache ${formatBytes(cache)}, scratch ${formatBytes(scratch)}`;
   return `context ${contextSize} tokens; memory: ${parts}`;
 }
 

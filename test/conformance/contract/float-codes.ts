@@ -1,6 +1,6 @@
 import { describe, expect } from "vitest";
 import { readWeight } from "../../../src/tensor/decode/read-weight.ts";
-import { type DType, DTYPES } from "../../../src/tensor/dtype.ts";
+import { DTYPES, type DType } from "../../../src/tensor/dtype.ts";
 import type { Program } from "../../../src/tensor/program.ts";
 import { Recorder } from "../../../src/tensor/recorder.ts";
 import type { WeightSource } from "../../../src/tensor/weight.ts";
