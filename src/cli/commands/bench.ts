@@ -169,7 +169,7 @@ async function measureModel(
       batch: runner.maxRows,
       warmups: WARMUPS,
       loadSeconds,
-      memory: runner.memory,
+      memoryUse: runner.memory,
       outputCheck: agreement(exact, got, vocabSize),
       results,
     };
