@@ -15,7 +15,7 @@ import { runProgram } from "./program.mjs";
 const PURE = {
   ...{ Q4_0: "Q4_0", Q4_1: "Q4_1", Q5_0: "Q5_0", Q5_1: "Q5_1", Q8_0: "Q8_0" },
   ...{
-    Q2_K: "Q2_K_S",
+    Q2_K: "Q2_K",
     Q3_K: "Q3_K_S",
     Q4_K: "Q4_K_S",
     Q5_K: "Q5_K_S",

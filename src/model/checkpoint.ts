@@ -58,13 +58,18 @@ async function openHf(folder: ByteFolder): Promise<Checkpoint> {
   const described = configFromHf(json, "config.json");
   const fp8Block = fp8BlockSize(json, "config.json");
   const file = await openSafetensors(folder);
-  // Fine-tunes often drop the MTP layers and leave the number in config.json: the weights decide.
-  const mtpMissing = !new HfWeights(file, described, null).has(described.numHiddenLayers, "ehProj");
-  const config = mtpMissing ? { ...described, numNextnPredictLayers: 0 } : described;
-  const weights = new HfWeights(file, config, fp8Block);
-  const dropped = described.numNextnPredictLayers - config.numNextnPredictLayers;
-  const notes = dropped > 0 ? [`config.json names ${dropped} MTP layer(s), which the file does not have`] : [];
-  return { config, weights, file, gguf: null, notes, close: () => file.close() };
+  try {
+    // Fine-tunes often drop the MTP layers and leave the number in config.json: the weights decide.
+    const mtpMissing = !new HfWeights(file, described, null).has(described.numHiddenLayers, "ehProj");
+    const config = mtpMissing ? { ...described, numNextnPredictLayers: 0 } : described;
+    const weights = new HfWeights(file, config, fp8Block);
+    const dropped = described.numNextnPredictLayers - config.numNextnPredictLayers;
+    const notes = dropped > 0 ? [`config.json names ${dropped} MTP layer(s), which the file does not have`] : [];
+    return { config, weights, file, gguf: null, notes, close: () => file.close() };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 async function openGgufCheckpoint(folder: ByteFolder, name: string): Promise<Checkpoint> {

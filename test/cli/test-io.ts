@@ -32,6 +32,8 @@ export interface TestIoOptions {
   readonly stdout?: OutputStream;
   /** Sees all of stdout after each write. */
   readonly onOutput?: (text: string) => void;
+  /** Sees all of stderr after each write. */
+  readonly onError?: (text: string) => void;
 }
 
 /** A world for one command. */
@@ -43,11 +45,19 @@ export class TestIo implements Io {
   readonly #out: Collector;
   readonly #handlers = new Set<(signal: StopSignal) => void>();
 
-  constructor({ input = "", stdin, terminal = false, env = {}, stdout, onOutput = () => {} }: TestIoOptions = {}) {
+  constructor({
+    input = "",
+    stdin,
+    terminal = false,
+    env = {},
+    stdout,
+    onOutput = () => {},
+    onError = () => {},
+  }: TestIoOptions = {}) {
     this.stdin = stdin ?? Readable.from([Buffer.from(input as string)]);
     this.#out = new Collector(terminal, onOutput);
     this.stdout = stdout ?? this.#out;
-    this.stderr = new Collector(terminal, () => {});
+    this.stderr = new Collector(terminal, onError);
     this.env = env;
   }
 

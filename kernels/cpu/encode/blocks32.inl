@@ -85,8 +85,10 @@ inline uint8_t iq4_code(float level) {
 
 inline void put_iq4_codes(const float* x, float scale, uint8_t* out) {
   const float inverse = scale == 0 ? 0 : 1 / scale;
+  float levels[32];
+  for (int i = 0; i < 32; i += kLanes) Iq4Level{}(mul(F32::load(x + i), F32::splat(inverse))).store(levels + i);
   uint8_t codes[32];
-  for (int i = 0; i < 32; ++i) codes[i] = iq4_code(Iq4Level{}(x[i] * inverse));
+  for (int i = 0; i < 32; ++i) codes[i] = iq4_code(levels[i]);
   put_nibbles(codes, out);
 }
 

@@ -64,24 +64,26 @@ inline void encode_q2_0(const float* x, const float* w, size_t elements, uint8_t
 
 /** The values of FP4 E2M1, doubled. */
 struct Fp4Level {
-  float operator()(float x) const {
-    const float size = std::fabs(x);
-    float level = 0;
+  F32 operator()(F32 x) const {
+    const F32 size = max(x, sub(F32::zero(), x));
+    F32 level = F32::zero();
     for (int k = 0; k < 7; ++k) {
-      const float middle = 0.5f * static_cast<float>(kE2m1Doubled[k] + kE2m1Doubled[k + 1]);
-      level += size > middle ? static_cast<float>(kE2m1Doubled[k + 1] - kE2m1Doubled[k]) : 0.0f;
+      const F32 middle = F32::splat(0.5f * static_cast<float>(kE2m1Doubled[k] + kE2m1Doubled[k + 1]));
+      const F32 step = F32::splat(static_cast<float>(kE2m1Doubled[k + 1] - kE2m1Doubled[k]));
+      level = add(level, where_less(middle, size, step, F32::zero()));
     }
-    return x < 0 ? -level : level;
+    return where_less(x, F32::zero(), sub(F32::zero(), level), level);
   }
 };
 
-/** `count` codes as nibbles, the low ones first. */
+/** `count` codes, at most 32, as nibbles, the low ones first. */
 inline void put_fp4(const float* x, int count, float scale, uint8_t* out) {
   const float inverse = scale == 0 ? 0 : 1 / scale;
+  float levels[32];
+  for (int i = 0; i < count; i += kLanes) Fp4Level{}(mul(F32::load(x + i), F32::splat(inverse))).store(levels + i);
   for (int i = 0; i < count; ++i) {
-    const float level = Fp4Level{}(x[i] * inverse);
-    uint8_t code = level < 0 ? 8 : 0;
-    for (int k = 0; k < 7; ++k) code += std::fabs(level) > static_cast<float>(kE2m1Doubled[k]) ? 1 : 0;
+    uint8_t code = levels[i] < 0 ? 8 : 0;
+    for (int k = 0; k < 7; ++k) code += std::fabs(levels[i]) > static_cast<float>(kE2m1Doubled[k]) ? 1 : 0;
     if (i < count / 2) out[i] = code;
     else out[i - count / 2] = static_cast<uint8_t>(out[i - count / 2] | (code << 4));
   }

@@ -1,17 +1,21 @@
 // Weighted least squares of a few values: the scale (and offset) whose best codes leave the smallest error sum w (x - value)^2.
 // For given codes the best scale is a quotient of two sums, and for a given scale the best codes are the nearest ones. So:
 // try scales that put the largest value at several codes, improve the best by turns, and keep what was best of all.
-// Sums are kept in eight lanes, which the compiler makes vectors of; their order is the same on every target.
+// Sums are kept in the eight lanes of a vector and nothing is fused: the results are the same on every target.
 namespace dts::DTS_TARGET {
 
 constexpr int kLanes = 8;
+static_assert(F32::lanes == kLanes);
 
-inline float sum_lanes(const float (&v)[kLanes]) {
+inline float sum_lanes(F32 sums) {
+  float v[kLanes];
+  sums.store(v);
   return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
 }
 
 /** To nearest, ties to even, for |x| < 2^22. */
 inline float nearest(float x) { return (x + 12582912.0f) - 12582912.0f; }
+inline F32 nearest(F32 x) { return sub(add(x, F32::splat(12582912.0f)), F32::splat(12582912.0f)); }
 
 /** Codes lo..hi that stand for themselves. */
 struct Integers {
@@ -21,15 +25,17 @@ struct Integers {
     const float low = x < lo ? lo : x;
     return nearest(low > hi ? hi : low);
   }
+  F32 operator()(F32 x) const { return nearest(min(max(x, F32::splat(lo)), F32::splat(hi))); }
 };
 
 /** The sixteen levels of the IQ4 types; from one to the next at the middle between both. */
 struct Iq4Level {
-  float operator()(float x) const {
-    float level = kIq4Levels[0];
+  F32 operator()(F32 x) const {
+    F32 level = F32::splat(kIq4Levels[0]);
     for (int k = 0; k < 15; ++k) {
-      const float middle = 0.5f * static_cast<float>(kIq4Levels[k] + kIq4Levels[k + 1]);
-      level += x > middle ? static_cast<float>(kIq4Levels[k + 1] - kIq4Levels[k]) : 0.0f;
+      const F32 middle = F32::splat(0.5f * static_cast<float>(kIq4Levels[k] + kIq4Levels[k + 1]));
+      const F32 step = F32::splat(static_cast<float>(kIq4Levels[k + 1] - kIq4Levels[k]));
+      level = add(level, where_less(middle, x, step, F32::zero()));
     }
     return level;
   }
@@ -49,14 +55,13 @@ struct ScaleFit {
 /** The best scale for the codes that `inverse` gives. */
 template <class Codes>
 inline ScaleFit scale_for(const float* x, const float* w, int n, float inverse, const Codes& codes) {
-  float xq[kLanes] = {}, qq[kLanes] = {};
+  F32 xq = F32::zero(), qq = F32::zero();
   for (int i = 0; i < n; i += kLanes) {
-    for (int l = 0; l < kLanes; ++l) {
-      const float q = codes(x[i + l] * inverse);
-      const float wq = w[i + l] * q;
-      xq[l] += wq * x[i + l];
-      qq[l] += wq * q;
-    }
+    const F32 xs = F32::load(x + i);
+    const F32 q = codes(mul(xs, F32::splat(inverse)));
+    const F32 wq = mul(F32::load(w + i), q);
+    xq = add(xq, mul(wq, xs));
+    qq = add(qq, mul(wq, q));
   }
   const float top = sum_lanes(xq), bottom = sum_lanes(qq);
   if (!(bottom > 0)) return {};
@@ -94,13 +99,11 @@ inline ScaleFit fit_scale(const float* x, const float* w, int n, const Codes& co
 template <class Codes>
 inline float error_of(const float* x, const float* w, int n, float scale, float offset, const Codes& codes) {
   const float inverse = scale == 0 ? 0 : 1 / scale;
-  float sums[kLanes] = {};
+  F32 sums = F32::zero();
   for (int i = 0; i < n; i += kLanes) {
-    for (int l = 0; l < kLanes; ++l) {
-      const float left = x[i + l] - offset;
-      const float gap = left - scale * codes(left * inverse);
-      sums[l] += w[i + l] * gap * gap;
-    }
+    const F32 left = sub(F32::load(x + i), F32::splat(offset));
+    const F32 gap = sub(left, mul(F32::splat(scale), codes(mul(left, F32::splat(inverse)))));
+    sums = add(sums, mul(mul(F32::load(w + i), gap), gap));
   }
   return sum_lanes(sums);
 }
@@ -113,22 +116,30 @@ struct LineFit {
 /** What the offset of a line may be. */
 enum class Offset { any, notPositive };
 
+/** Sums over weights, values and the codes that a line gives. */
+struct LineSums {
+  float w, x, q, qq, xq;
+};
+
+inline LineSums line_sums(const float* x, const float* w, int n, float inverse, float offset, const Integers& codes) {
+  F32 sw = F32::zero(), sx = sw, sq = sw, sqq = sw, sxq = sw;
+  for (int i = 0; i < n; i += kLanes) {
+    const F32 xs = F32::load(x + i), ws = F32::load(w + i);
+    const F32 q = codes(mul(sub(xs, F32::splat(offset)), F32::splat(inverse)));
+    const F32 wq = mul(ws, q);
+    sw = add(sw, ws);
+    sx = add(sx, mul(ws, xs));
+    sq = add(sq, wq);
+    sqq = add(sqq, mul(wq, q));
+    sxq = add(sxq, mul(wq, xs));
+  }
+  return {sum_lanes(sw), sum_lanes(sx), sum_lanes(sq), sum_lanes(sqq), sum_lanes(sxq)};
+}
+
 /** The best line for the codes that a line gives. */
 inline LineFit line_for(const float* x, const float* w, int n, float inverse, float offset, float hi, Offset allowed) {
   const Integers codes{0, hi};
-  float sw[kLanes] = {}, sx[kLanes] = {}, sq[kLanes] = {}, sqq[kLanes] = {}, sxq[kLanes] = {};
-  for (int i = 0; i < n; i += kLanes) {
-    for (int l = 0; l < kLanes; ++l) {
-      const float q = codes((x[i + l] - offset) * inverse);
-      const float wq = w[i + l] * q;
-      sw[l] += w[i + l];
-      sx[l] += w[i + l] * x[i + l];
-      sq[l] += wq;
-      sqq[l] += wq * q;
-      sxq[l] += wq * x[i + l];
-    }
-  }
-  const float W = sum_lanes(sw), X = sum_lanes(sx), Q = sum_lanes(sq), QQ = sum_lanes(sqq), XQ = sum_lanes(sxq);
+  const auto [W, X, Q, QQ, XQ] = line_sums(x, w, n, inverse, offset, codes);
   const float determinant = W * QQ - Q * Q;
   LineFit fit;
   if (determinant > 1e-6f * W * QQ) {

@@ -36,66 +36,62 @@ inline void cell_values(const Cell& cell, float (&v)[8]) {
 
 template <class Format>
 inline GridFit fit_of(const float* x, const float* w, float scale, const Cell& cell) {
-  float v[8], error[8], xv[8], vv[8];
-  cell_values<Format>(cell, v);
-  for (int i = 0; i < 8; ++i) {
-    const float gap = x[i] - scale * v[i];
-    error[i] = w[i] * gap * gap;
-    xv[i] = w[i] * x[i] * v[i];
-    vv[i] = w[i] * v[i] * v[i];
-  }
-  return {sum_lanes(error), sum_lanes(xv), sum_lanes(vv)};
+  float values[8];
+  cell_values<Format>(cell, values);
+  const F32 xs = F32::load(x), ws = F32::load(w), v = F32::load(values);
+  const F32 gap = sub(xs, mul(F32::splat(scale), v)), wv = mul(ws, v);
+  return {sum_lanes(mul(mul(ws, gap), gap)), sum_lanes(mul(wv, xs)), sum_lanes(mul(wv, v))};
 }
 
 /** The best cell at a scale: exact over all rows and all signs that the format allows. */
 template <class Format>
 inline Cell best_cell(const float* x, const float* w, float scale, float shift) {
   using Book = std::remove_cvref_t<decltype(Format::book)>;
-  constexpr int kWidth = Book::width, kRows = 8 / kWidth;
+  constexpr int kWidth = Book::width, kRows = 8 / kWidth, kHalf = kWidth / 2;
+  const F32 xs = F32::load(x), ws = F32::load(w);
+  F32 targets = sub(xs, F32::splat(scale * shift));
   Cell cell;
-  float target[8];
-  for (int i = 0; i < 8; ++i) {
-    target[i] = x[i] - scale * shift;
-    if constexpr (Format::signs != Signs::shifted) {
-      target[i] = std::fabs(x[i]);
-      cell.signs = static_cast<uint8_t>(cell.signs | ((x[i] < 0 ? 1 : 0) << i));
-    }
+  if constexpr (Format::signs == Signs::shifted) {
+    cell.signs = shift < 0 ? 255 : 0;
+  } else {
+    targets = max(xs, sub(F32::zero(), xs));
+    for (int i = 0; i < 8; ++i) cell.signs = static_cast<uint8_t>(cell.signs | ((x[i] < 0 ? 1 : 0) << i));
   }
-  if constexpr (Format::signs == Signs::shifted) cell.signs = shift < 0 ? 255 : 0;
   // One sign too many or too few: the one whose change costs least is changed, and what it costs is the row's toll.
   const bool odd = Format::signs == Signs::even && even_signs(cell.signs & 127u) != cell.signs;
+  float of_level[Book::levels][8], toll_of_level[Book::levels][8], least[8], nearest_level[8], target[8];
+  F32 lowest = F32::splat(std::numeric_limits<float>::infinity()), at = F32::zero();
+  for (int l = 0; l < Book::levels; ++l) {
+    const F32 value = F32::splat(scale * static_cast<float>(Format::book.level[l]));
+    const F32 gap = sub(targets, value), wt = mul(ws, targets);
+    const F32 cost = mul(mul(ws, gap), gap);
+    cost.store(of_level[l]);
+    if (odd) mul(mul(F32::splat(4), wt), value).store(toll_of_level[l]);
+    at = where_less(cost, lowest, F32::splat(static_cast<float>(l)), at);
+    lowest = min(cost, lowest);
+  }
+  lowest.store(least);
+  at.store(nearest_level);
+  targets.store(target);
   const auto sum = [](float a, float b) { return a + b; };
   const auto lesser = [](float a, float b) { return a < b ? a : b; };
-  HalfCosts costs[kRows], tolls[kRows];
   float plain[kRows] = {}, tolled[kRows] = {};
   uint16_t with_toll[kRows] = {};
   for (int r = 0; r < kRows; ++r) {
-    float of_level[Book::levels][kWidth], toll_of_level[Book::levels][kWidth], least[kWidth];
-    int nearest_level[kWidth] = {};
-    std::fill(least, least + kWidth, std::numeric_limits<float>::infinity());
-    for (int l = 0; l < Book::levels; ++l) {
-      const float value = scale * static_cast<float>(Format::book.level[l]);
-      for (int i = 0; i < kWidth; ++i) {
-        const float gap = target[r * kWidth + i] - value, weight = w[r * kWidth + i];
-        of_level[l][i] = weight * gap * gap;
-        nearest_level[i] = of_level[l][i] < least[i] ? l : nearest_level[i];
-        least[i] = of_level[l][i] < least[i] ? of_level[l][i] : least[i];
-        toll_of_level[l][i] = 4 * weight * target[r * kWidth + i] * value;
-      }
+    HalfCosts costs, tolls;
+    costs.least_second = 0;
+    costs.likely_first = 0;
+    for (int i = 0; i < kHalf; ++i) {
+      costs.least_second += least[r * kWidth + kHalf + i];
+      costs.likely_first |= static_cast<int>(nearest_level[r * kWidth + i]) << (16 / kWidth * i);
     }
-    costs[r].least_second = 0;
-    costs[r].likely_first = 0;
-    for (int i = 0; i < kWidth / 2; ++i) {
-      costs[r].least_second += least[kWidth / 2 + i];
-      costs[r].likely_first |= nearest_level[i] << (16 / kWidth * i);
-    }
-    spread<Book>(of_level, sum, costs[r].cost);
-    if (odd) spread<Book>(toll_of_level, lesser, tolls[r].cost);
-    const Match match = cheapest_row(Format::book, costs[r], nullptr);
+    spread<Book>(of_level, r * kWidth, sum, costs.cost);
+    const Match match = cheapest_row(Format::book, costs, nullptr);
     cell.rows[r] = static_cast<uint16_t>(match.row);
     plain[r] = match.cost;
     if (!odd) continue;
-    const Match paid = cheapest_row(Format::book, costs[r], &tolls[r]);
+    spread<Book>(toll_of_level, r * kWidth, lesser, tolls.cost);
+    const Match paid = cheapest_row(Format::book, costs, &tolls);
     with_toll[r] = static_cast<uint16_t>(paid.row);
     tolled[r] = paid.cost;
   }
@@ -103,12 +99,12 @@ inline Cell best_cell(const float* x, const float* w, float scale, float shift) 
   const int payer = kRows == 2 && plain[0] + tolled[1] < tolled[0] + plain[1] ? 1 : 0;
   cell.rows[payer] = with_toll[payer];
   int flip = 0;
-  float least = std::numeric_limits<float>::infinity();
+  float lowest_toll = std::numeric_limits<float>::infinity();
   for (int i = 0; i < kWidth; ++i) {
     const float level = static_cast<float>(Format::book.grid[cell.rows[payer]][i]);
     const float toll = w[payer * kWidth + i] * target[payer * kWidth + i] * level;
-    if (toll < least) {
-      least = toll;
+    if (toll < lowest_toll) {
+      lowest_toll = toll;
       flip = payer * kWidth + i;
     }
   }

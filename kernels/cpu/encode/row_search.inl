@@ -12,12 +12,12 @@ struct HalfCosts {
   int likely_first;
 };
 
-/** cost[half][codes] = combine of what each value's level costs; `of_level` is [levels][width]. */
+/** cost[half][codes] = combine of what the levels of the values from `start` on cost. */
 template <class Book, class Combine>
-inline void spread(const float (&of_level)[Book::levels][Book::width], const Combine& combine, float (&cost)[2][256]) {
+inline void spread(const float (&of_level)[Book::levels][8], int start, const Combine& combine, float (&cost)[2][256]) {
   constexpr int kHalf = Book::width / 2;
   for (int half = 0; half < 2; ++half) {
-    const int from = half * kHalf;
+    const int from = start + half * kHalf;
     if constexpr (kHalf == 2) {
       float first[Book::levels];
       for (int a = 0; a < Book::levels; ++a) first[a] = of_level[a][from];

@@ -18,14 +18,13 @@ inline float refit(const float* x, const float* w, const ScaledBlock<Sub>& block
     const float scale = static_cast<float>(block.scale[s]);
     if (scale == 0 || block.d == 0) continue;
     const float inverse = 1 / (block.d * scale);
-    float xq[kLanes] = {}, qq[kLanes] = {};
+    F32 xq = F32::zero(), qq = F32::zero();
     for (int i = s * Sub; i < (s + 1) * Sub; i += kLanes) {
-      for (int l = 0; l < kLanes; ++l) {
-        const float q = scale * codes(x[i + l] * inverse);
-        const float wq = w[i + l] * q;
-        xq[l] += wq * x[i + l];
-        qq[l] += wq * q;
-      }
+      const F32 xs = F32::load(x + i);
+      const F32 q = mul(F32::splat(scale), codes(mul(xs, F32::splat(inverse))));
+      const F32 wq = mul(F32::load(w + i), q);
+      xq = add(xq, mul(wq, xs));
+      qq = add(qq, mul(wq, q));
     }
     top += sum_lanes(xq);
     bottom += sum_lanes(qq);
@@ -101,23 +100,12 @@ inline void refit(const float* x, const float* w, LinedBlock<Sub>& block, const 
     const float scale = static_cast<float>(block.scale[s]), min = static_cast<float>(block.min[s]);
     const float step = block.d * scale, offset = -block.dmin * min;
     const float inverse = step == 0 ? 0 : 1 / step;
-    float sw[kLanes] = {}, sx[kLanes] = {}, sq[kLanes] = {}, sqq[kLanes] = {}, sxq[kLanes] = {};
-    for (int i = s * Sub; i < (s + 1) * Sub; i += kLanes) {
-      for (int l = 0; l < kLanes; ++l) {
-        const float q = codes((x[i + l] - offset) * inverse);
-        const float wq = w[i + l] * q;
-        sw[l] += w[i + l];
-        sx[l] += w[i + l] * x[i + l];
-        sq[l] += wq;
-        sqq[l] += wq * q;
-        sxq[l] += wq * x[i + l];
-      }
-    }
-    aa += scale * scale * sum_lanes(sqq);
-    ab -= scale * min * sum_lanes(sq);
-    bb += min * min * sum_lanes(sw);
-    xa += scale * sum_lanes(sxq);
-    xb -= min * sum_lanes(sx);
+    const LineSums sums = line_sums(x + s * Sub, w + s * Sub, Sub, inverse, offset, codes);
+    aa += scale * scale * sums.qq;
+    ab -= scale * min * sums.q;
+    bb += min * min * sums.w;
+    xa += scale * sums.xq;
+    xb -= min * sums.x;
   }
   const float determinant = aa * bb - ab * ab;
   if (determinant > 1e-6f * aa * bb) {

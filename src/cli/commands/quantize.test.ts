@@ -2,10 +2,17 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:
 import os from "node:os";
 import path from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { runCli } from "../../../test/cli/test-io.ts";
+import { runCli, TestIo } from "../../../test/cli/test-io.ts";
 import { fixture, NO_SHARED } from "../../../test/shared-fixtures.ts";
+import { collect } from "../../../test/tiny-files.ts";
+import type { GgufValue } from "../../formats/gguf-values.ts";
+import { ggufChunks } from "../../formats/gguf-writer.ts";
+import { HeaderBuilder } from "../../formats/header-builder.ts";
 import { openGgufPath } from "../../formats/open-path.ts";
+import type { TensorContent } from "../../formats/tensor-content.ts";
 import { embeddedModelPath } from "../../node.ts";
+import { encodeF32 } from "../../tensor/decode/encode.ts";
+import { main } from "../main.ts";
 
 let folder: string;
 
@@ -33,8 +40,13 @@ describe("deepts quantize", () => {
   it.each([
     ["Q8_0", 0.001, 7],
     ["Q6_K", 0.05, 18],
+    ["Q5_0", 0.1, 8],
+    ["Q5_K_M", 0.1, 17],
     ["Q4_K_M", 0.2, 15],
+    ["Q4_0", 0.3, 2],
     ["IQ4_NL", 0.3, 25],
+    ["IQ4_XS", 0.3, 30],
+    ["MXFP4_MOE", 0.3, 38],
   ] as const)("writes the embedded model as %s, which still predicts well", async (type, more, fileType) => {
     const out = await quantized(embeddedModelPath(), type);
     expect(Math.abs((await nll(out)) - (await nll(embeddedModelPath())))).toBeLessThan(more);
@@ -42,6 +54,7 @@ describe("deepts quantize", () => {
     expect(file.metadata.number("general.file_type")).toBe(fileType);
     const before = await openGgufPath(embeddedModelPath());
     expect([...file.tensors.keys()]).toEqual([...before.tensors.keys()]);
+    expect([...file.tensors.keys()].some((name) => name.includes("nextn."))).toBe(true);
     expect(file.tensors.get("output_norm.weight")!.dtype).toBe("F32");
     await Promise.all([file.close(), before.close()]);
   });
@@ -89,5 +102,70 @@ describe("deepts quantize", () => {
     const before = statSync(out).size;
     await runCli(["quantize", embeddedModelPath(), out, "--type", "Q4_0", "--force"]);
     expect(statSync(out).size).toBeLessThan(before);
+  });
+
+  it("joins a split model, and says which tensors the importance matrix does not know", async () => {
+    const part = async (no: number, ...tensors: TensorContent[]) => {
+      const metadata = new Map<string, GgufValue>([
+        ["general.architecture", { type: "string", value: "deepseek2" }],
+        ["split.no", { type: "u16", value: no }],
+        ["split.count", { type: "u16", value: 2 }],
+        ["split.tensors.count", { type: "u32", value: 3 }],
+      ]);
+      const file = path.join(folder, `m-0000${no + 1}-of-00002.gguf`);
+      writeFileSync(file, await collect(ggufChunks(metadata, tensors)));
+      return file;
+    };
+    const matrix = (name: string) => {
+      const data = () => encodeF32(Float32Array.from({ length: 1024 }, (_, i) => Math.sin(i)));
+      return { name, dtype: "F32" as const, shape: [4, 256], data };
+    };
+    const first = await part(0, matrix("token_embd.weight"), matrix("output.weight"));
+    await part(1, matrix("blk.0.ffn_up.weight"));
+    const h = new HeaderBuilder();
+    const name = new TextEncoder().encode("blk.0.ffn_up.weight");
+    for (const field of [1, name.length, name, 1, 256, encodeF32(new Float32Array(256).fill(2))]) {
+      if (typeof field === "number") h.u32(field);
+      else h.bytes(field);
+    }
+    const imatrix = path.join(folder, "i.dat");
+    writeFileSync(imatrix, h.finish());
+
+    const out = path.join(folder, "o.gguf");
+    const { code, stderr } = await runCli(["quantize", first, out, "--type", "IQ2_XS", "--imatrix", imatrix]);
+    expect(stderr).toMatch(/^note: .*i.dat has nothing about token_embd.weight: stored as Q2_K, all columns alike$/m);
+    expect(code).toBe(0);
+    const file = await openGgufPath(out);
+    expect([...file.tensors.values()].map(({ name, dtype }) => [name, dtype])).toEqual([
+      ["token_embd.weight", "Q2_K"],
+      ["output.weight", "Q5_K"],
+      ["blk.0.ffn_up.weight", "IQ2_XS"],
+    ]);
+    expect([...file.metadata.values.keys()].filter((key) => key.startsWith("split."))).toEqual([]);
+    expect(file.metadata.number("quantize.imatrix.entries_count")).toBe(1);
+    await file.close();
+  });
+
+  it.for([
+    ["a disk that is full", "/dev/full", /OUT: \/dev\/full: the disk is full/],
+    ["a folder that takes no files", "/proc/model.gguf", /OUT: \/proc\/model.gguf: cannot be written/],
+  ] as const)("says what is wrong with %s", async ([, out, message], t) => {
+    if (process.platform !== "linux") return t.skip("Linux has these places");
+    const { code, stderr } = await runCli(["quantize", embeddedModelPath(), out, "--type", "F16", "--force"]);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(1);
+  });
+
+  it("leaves no part of a file when it is interrupted", async () => {
+    const io: TestIo = new TestIo({
+      terminal: true,
+      onError: (text) => {
+        if (text.includes("quantising") && readdirSync(folder).some((file) => file.endsWith(".part")))
+          io.send("SIGINT");
+      },
+    });
+    const out = path.join(folder, "o.gguf");
+    expect(await main(["quantize", embeddedModelPath(), out, "--type", "Q4_K_M"], io)).toBe(130);
+    expect(readdirSync(folder)).toEqual([]);
   });
 });

@@ -58,20 +58,20 @@ export const quantize = defineCommand({
     const input = await openInput(args.in, args.out);
     try {
       const imatrix = args.imatrix === undefined ? undefined : await openImatrixPath(args.imatrix);
-      const encoder = await openEncoder({ threads: args.threads });
       try {
         const plan = planQuantize(withImatrix(input.metadata, args.imatrix, imatrix), input.tensors, type, imatrix);
         for (const note of [...input.notes, ...plan.notes]) await stderr.line(`note: ${note}`);
+        const encoder = await openEncoder({ threads: args.threads });
         const progress = new Progress(stderr, "quantising");
         const onProgress = (done: number, total: number) => progress.update(done, total);
         try {
           await save(args.out, quantizedChunks(plan, encoder, { imatrix, onProgress, signal }));
         } finally {
           await progress.end();
+          encoder.close();
         }
         await stdout.line(summaryOf(args.out, type, plan));
       } finally {
-        encoder.close();
         await imatrix?.close();
       }
     } finally {
