@@ -8,6 +8,7 @@ import { GrammarMatcher } from "./matcher.ts";
 import { regexMatching } from "./regex.ts";
 import { StackAutomaton } from "./stacks.ts";
 import { TokenMasks } from "./token-masks.ts";
+import { type ToolCalls, toolCallsGrammar } from "./tool-calls.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /** What an answer must be. */
@@ -21,7 +22,9 @@ export type GrammarSource =
   /** One of these texts. */
   | { readonly type: "choice"; readonly choices: readonly string[] }
   /** What llama.cpp's GBNF allows. */
-  | { readonly type: "gbnf"; readonly grammar: string };
+  | { readonly type: "gbnf"; readonly grammar: string }
+  /** Text with calls of tools in it, or calls only. */
+  | ({ readonly type: "tool_calls" } & ToolCalls);
 
 const MAX_CHOICES = 10_000;
 const MAX_CHOICE_CHARACTERS = 256 * 1024;
@@ -63,6 +66,8 @@ function grammarOf(source: GrammarSource, budget: Budget): Grammar {
       return jsonObjectGrammar();
     case "gbnf":
       return gbnfGrammar(source.grammar, budget);
+    case "tool_calls":
+      return toolCallsGrammar(source, budget);
     case "regex":
       return starting(regexMatching(source.pattern, "", budget));
     case "choice":

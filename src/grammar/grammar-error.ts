@@ -7,9 +7,16 @@ import { ApiError } from "../errors.ts";
  */
 export class GrammarError extends ApiError {
   readonly pointer: string;
+  readonly #what: string;
   constructor(pointer: string, what: string, options: { cause?: unknown } = {}) {
     super(400, pointer === "" ? what : `${pointer}: ${what}`, { code: "invalid_grammar", cause: options.cause });
     this.pointer = pointer;
+    this.#what = what;
+  }
+
+  /** The same error where the schema stands inside something larger. */
+  within(prefix: string): GrammarError {
+    return new GrammarError(prefix + this.pointer, this.#what, { cause: this.cause });
   }
 }
 

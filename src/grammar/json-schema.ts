@@ -46,7 +46,14 @@ const MAX_ITEMS = 2048;
  * @throws GrammarError that names the JSON pointer of what is wrong, unsupported or beyond the limits
  */
 export function schemaGrammar(schema: unknown, budget: Budget): Grammar {
-  return new SchemaCompiler(schema, budget).compile();
+  const grammar = new Grammar();
+  grammar.start = schemaExpr(schema, grammar, jsonRules(grammar), budget);
+  return grammar;
+}
+
+/** The same as part of a larger grammar, which has the rules of JSON. @throws GrammarError */
+export function schemaExpr(schema: unknown, grammar: Grammar, json: JsonRules, budget: Budget): Expr {
+  return new SchemaCompiler(schema, grammar, json, budget).compile();
 }
 
 /** Any JSON object. */
@@ -57,8 +64,8 @@ export function jsonObjectGrammar(): Grammar {
 }
 
 class SchemaCompiler {
-  readonly #grammar = new Grammar();
-  readonly #json: JsonRules = jsonRules(this.#grammar);
+  readonly #grammar: Grammar;
+  readonly #json: JsonRules;
   readonly #budget: Budget;
   readonly #reader: SchemaReader;
   readonly #disjointness: Disjointness;
@@ -68,16 +75,17 @@ class SchemaCompiler {
   readonly #ids = new Map<unknown, number>();
   #depth = 0;
 
-  constructor(schema: unknown, budget: Budget) {
+  constructor(schema: unknown, grammar: Grammar, json: JsonRules, budget: Budget) {
+    this.#grammar = grammar;
+    this.#json = json;
     this.#budget = budget;
     this.#root = { schema, pointer: "" };
     this.#reader = new SchemaReader(schema, budget);
     this.#disjointness = new Disjointness(this.#reader, budget);
   }
 
-  compile(): Grammar {
-    this.#grammar.start = this.#value([this.#root]);
-    return this.#grammar;
+  compile(): Expr {
+    return this.#value([this.#root]);
   }
 
   /** Values that satisfy all schemas. */

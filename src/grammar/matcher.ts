@@ -1,3 +1,4 @@
+import { TextError } from "../errors.ts";
 import { FIRST_TOKEN_SYMBOL } from "./nfa.ts";
 import type { Configuration, StackAutomaton } from "./stacks.ts";
 import type { TokenMasks } from "./token-masks.ts";
@@ -27,20 +28,28 @@ export class GrammarMatcher {
 
   /**
    * Takes the token that came.
-   * @returns false, and stays where it was, when it cannot follow
-   * @throws GrammarError as `allowed`
+   * @throws TextError, and stays where it was, when it cannot follow; GrammarError as `allowed`
    */
-  accept(token: number): boolean {
+  accept(token: number): void {
+    const at = this.#after(token);
+    if (at === null) throw new TextError(`token ${token} cannot follow here in the grammar`);
+    this.#at = at;
+  }
+
+  /** Whether a token may come next: the one bit of `allowed`. @throws GrammarError as `allowed` */
+  takes(token: number): boolean {
+    return this.#after(token) !== null;
+  }
+
+  #after(token: number): Configuration | null {
     const { tokens, classOf } = this.#stacks.automaton;
     const named = tokens.indexOf(token);
     const bytes = named >= 0 ? null : this.#vocabulary.bytes(token);
     let at: Configuration | null = this.#at;
     if (named >= 0) at = this.#stacks.step(at, classOf[FIRST_TOKEN_SYMBOL + named]!);
-    else if (bytes === null) return false;
+    else if (bytes === null) return null;
     else for (let i = 0; i < bytes.length && at !== null; i++) at = this.#stacks.step(at, classOf[bytes[i]!]!);
-    if (at === null) return false;
-    this.#at = at;
-    return true;
+    return at;
   }
 
   /** Whether the text may end here. */

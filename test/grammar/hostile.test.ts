@@ -69,7 +69,7 @@ describe("hostile grammars", () => {
     const grammar = 'root ::= (a | b | c)* "!"\na ::= "x" a | "x"\nb ::= "x" b "x" | "x"\nc ::= "x" "x" c | "x"';
     const matcher = (await compileGrammar({ type: "gbnf", grammar }, smallVocabulary(["xx", "xxx"]))).start();
     const read = () => {
-      for (let i = 0; i < 3000; i++) if (!matcher.accept("x".charCodeAt(0))) throw new Error("not accepted");
+      for (let i = 0; i < 3000; i++) matcher.accept("x".charCodeAt(0));
     };
     expect(read).toThrow("too ambiguous");
   });
