@@ -1,3 +1,4 @@
+import { DeepTsError } from "../errors.ts";
 import type { TokenConstraint } from "./constraint.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { EndEvent, GenerationEvent, TokenLogprobs } from "./generation.ts";
@@ -49,7 +50,9 @@ export class Answer {
     sampler.accept(token);
     this.#count++;
     const ends = text.endTokens.has(token) && !ignoreEndTokens;
-    if (!ends) constraint?.accept(token);
+    if (!ends && constraint?.accept(token) === false) {
+      throw new DeepTsError("constraint", `token ${token} was among those that may come, and cannot follow`);
+    }
     const pushed = this.#matcher.push(ends ? "" : this.#detokenizer.push(token));
     this.events.push({ type: "token", token, text: pushed.text, logprobs: this.#logprobs(logits, token) });
     if (pushed.stop !== null) return this.#end("stop", "", pushed.stop);

@@ -5,8 +5,8 @@
 export interface TokenConstraint {
   /** Sets bit t (bit t & 31 of word t >> 5) for each token that may come next. Valid until the next `accept`. */
   allowed(): Uint32Array;
-  /** Takes the token that came. @throws when it is none that may */
-  accept(token: number): void;
+  /** Takes the token that came. @returns false when it cannot follow */
+  accept(token: number): boolean;
   /** Whether the text may end here. */
   readonly canEnd: boolean;
   /** Whether nothing may follow. */
