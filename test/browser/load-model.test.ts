@@ -2,12 +2,19 @@ import { statSync } from "node:fs";
 import path from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type ServerOptions, type StaticServer, serveFiles } from "../../scripts/static-server.mjs";
 import { EMBEDDED_MODEL } from "../../src/embedded.ts";
 import { embeddedModelPath, loadModel } from "../../src/node.ts";
-import { built } from "../cli/spawn-deepts.ts";
+import { built, root } from "../cli/spawn-deepts.ts";
 import { NO_BROWSER, openChromium } from "./chromium.ts";
-import { type ServerOptions, type StaticServer, serveFiles } from "./static-server.ts";
 
+/** What a user of the package would serve, and the tests' own pages; side by side as in the checkout. */
+const FOLDERS = Object.fromEntries(
+  ["dist", "build/wasm", "models", "examples/browser", "test/browser"].map((name) => [
+    `/${name}/`,
+    path.join(root, name),
+  ]),
+);
 const MODEL = `/models/${EMBEDDED_MODEL.file}`;
 const MODEL_BYTES = statSync(embeddedModelPath()).size;
 
@@ -26,7 +33,7 @@ let page: Page;
 
 /** A page of the tests' own, on a server with these options. */
 async function openPage(options: ServerOptions = {}, place = "/test/browser/page.html"): Promise<void> {
-  server = await serveFiles(options);
+  server = await serveFiles(FOLDERS, options);
   page = await browser.newPage();
   await page.goto(server.url + place);
 }
@@ -135,7 +142,7 @@ describe("a model in a browser", () => {
     expect(gone.error!.message).toMatch(/models\/none\.gguf.*HTTP status 404/);
     const html = await answer("/test/browser/page.html");
     expect(html.error!.message).toMatch(/page\.html.*GGUF/);
-    const elsewhere = await serveFiles();
+    const elsewhere = await serveFiles(FOLDERS);
     const foreign = await answer(elsewhere.url + MODEL);
     await elsewhere.close();
     expect(foreign.error!.message).toMatch(/cannot be fetched.*CORS/);
