@@ -194,6 +194,14 @@ export class Engine implements ServedModel {
     return addBos && bosId !== null && ids[0] !== bosId ? [bosId, ...ids] : ids;
   }
 
+  encode(text: string, { special = false }: { special?: boolean } = {}): number[] {
+    return this.text.tokenizer.encode(text, { special });
+  }
+
+  decode(ids: readonly number[]): string {
+    return this.text.tokenizer.decode(ids);
+  }
+
   tokenBytes(token: number): Uint8Array {
     return this.text.tokenizer.tokenBytes(token) ?? new Uint8Array();
   }

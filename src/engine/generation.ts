@@ -100,6 +100,10 @@ export interface ServedModel {
   renderChat(input: ChatInput): Promise<RenderedChat>;
   /** Plain text to ids as a prompt: BOS first where the model wants one; special tokens in it are parsed unless told not to. */
   encodePrompt(text: string, options?: { special?: boolean }): number[];
+  /** Text to ids without BOS. Special tokens in it are parsed only with `special: true` (default false: plain text). */
+  encode(text: string, options?: { special?: boolean }): number[];
+  /** Ids to text, special tokens written out; bytes that are no UTF-8 become U+FFFD. @throws TextError for no token id */
+  decode(ids: readonly number[]): string;
   /** The bytes of one token, for logprobs. */
   tokenBytes(token: number): Uint8Array;
 }

@@ -87,7 +87,7 @@ export const chatParameters: readonly Parameter[] = [
   {
     name: "messages",
     state: "partly",
-    note: "Roles system, developer (as system), user, assistant, tool. Content is a string or text parts (joined by newlines); image, audio and file parts are refused. Earlier reasoning_content goes to the chat template, which usually leaves it out.",
+    note: "Roles system, developer (as system), user, assistant, tool. Content is a string or text parts (joined by newlines); image, audio and file parts are refused. prefix: true on a last assistant message (DeepSeek's extension): the answer goes on from its content. Earlier reasoning_content goes to the chat template, which usually leaves it out.",
   },
   { name: "stream", state: "honoured", note: "Server-sent events; keep-alive comments, an error event on failure." },
   {
@@ -127,7 +127,7 @@ export const chatParameters: readonly Parameter[] = [
   {
     name: "tool_choice",
     state: "partly",
-    note: '"auto" and "none" (the tools are not shown). "required" and named tools are refused.',
+    note: '"auto", "none" (the tools are not shown), "required" and named tools: the prompt then ends inside a call, so thinking is off. allowed_tools and custom tools are refused.',
   },
   { name: "parallel_tool_calls", state: "honoured", note: "false: only the first call of an answer is returned." },
   {
@@ -198,6 +198,47 @@ export const completionParameters: readonly Parameter[] = [
   { name: "logprobs", state: "honoured", note: "0 to 20 alternatives a token (OpenAI: 5)." },
   { name: "best_of", state: "partly", note: "Only where it equals n." },
   { name: "echo", state: "partly", note: "false only." },
-  { name: "suffix", state: "refused", note: "filling in the middle is not available yet" },
+  {
+    name: "suffix",
+    state: "honoured",
+    note: "Fills in between prompt and suffix, both plain text, where the model's vocabulary has the tokens for it; else it is refused.",
+  },
   ...sharedExtensions,
+];
+
+const modelParameter = chatParameters.filter(({ name }) => name === "model");
+
+/** Every parameter of POST /tokenize, which is llama-server's. */
+export const tokenizeParameters: readonly Parameter[] = [
+  ...modelParameter,
+  { name: "content", state: "honoured", note: "The text." },
+  { name: "add_special", state: "honoured", note: "true puts BOS first where the model wants it. Default false." },
+  {
+    name: "parse_special",
+    state: "honoured",
+    note: "false takes special tokens in the text as plain text. Default true.",
+  },
+  {
+    name: "with_pieces",
+    state: "honoured",
+    note: "true gives each token's text too, or its bytes where they are no text by themselves.",
+  },
+];
+
+/** Every parameter of POST /detokenize, which is llama-server's. */
+export const detokenizeParameters: readonly Parameter[] = [
+  ...modelParameter,
+  { name: "tokens", state: "honoured", note: "Token ids; special tokens are written out." },
+];
+
+/** Every parameter of POST /apply-template. */
+export const templateParameters: readonly Parameter[] = [
+  ...chatParameters.filter(({ name }) =>
+    ["model", "messages", "tools", "thinking", "reasoning_effort", "chat_template_kwargs"].includes(name),
+  ),
+  {
+    name: "add_generation_prompt",
+    state: "honoured",
+    note: "false ends without the opening of an answer. Default true.",
+  },
 ];

@@ -4,6 +4,7 @@ import { requestId } from "hono/request-id";
 import type { ServedModel } from "../engine/generation.ts";
 import { ApiError } from "../errors.ts";
 import { checkHost } from "./allowed-hosts.ts";
+import type { Dialect } from "./dialects.ts";
 import { errorResponse, toApiError } from "./errors.ts";
 import { singleModel } from "./model-directory.ts";
 import { chatCompletions } from "./routes/chat.ts";
@@ -12,6 +13,7 @@ import { getHealth } from "./routes/health.ts";
 import { getModel, listModels } from "./routes/models.ts";
 import { pageRoutes } from "./routes/page.ts";
 import type { Limits, Route } from "./routes/route.ts";
+import { applyTemplate, detokenize, tokenize } from "./routes/text.ts";
 
 export interface AppOptions {
   /** A promise of a model that is still being loaded: until then /health says so and other routes answer 503. */
@@ -47,6 +49,15 @@ const routes: readonly Route[] = [
   { method: "GET", path: "/v1/models/:id{.+}", handler: getModel },
   { method: "POST", path: "/v1/chat/completions", handler: chatCompletions },
   { method: "POST", path: "/v1/completions", handler: completions },
+  { method: "POST", path: "/tokenize", handler: tokenize },
+  { method: "POST", path: "/detokenize", handler: detokenize },
+  { method: "POST", path: "/apply-template", handler: applyTemplate },
+  // DeepSeek's own paths: base URLs https://api.deepseek.com and https://api.deepseek.com/beta.
+  { method: "GET", path: "/models", handler: listModels },
+  { method: "POST", path: "/chat/completions", dialect: "deepseek", handler: chatCompletions },
+  { method: "POST", path: "/beta/chat/completions", dialect: "deepseek", handler: chatCompletions },
+  { method: "POST", path: "/completions", dialect: "deepseek", handler: completions },
+  { method: "POST", path: "/beta/completions", dialect: "deepseek", handler: completions },
   ...pageRoutes,
 ];
 
@@ -69,11 +80,11 @@ export function createApp(options: AppOptions): Hono {
   const app = new Hono();
   const failures = new WeakMap<Context, unknown>();
 
-  const fail = (c: Context, error: unknown): Response => {
+  const fail = (c: Context, error: unknown, dialect?: Dialect): Response => {
     if (c.req.raw.signal.aborted) return new Response(null, { status: CLIENT_CLOSED_REQUEST });
     const apiError = toApiError(error);
     if (apiError.status >= 500) failures.set(c, apiError.cause ?? apiError);
-    return errorResponse(apiError);
+    return errorResponse(apiError, dialect, c.get("requestId"));
   };
   const entry = (c: Context, started: number, status: number, error: unknown): RequestLog => {
     const { method, path } = c.req;
@@ -105,7 +116,7 @@ export function createApp(options: AppOptions): Hono {
     app.use(cors({ origin, exposeHeaders: ["x-request-id", "retry-after"], maxAge: 600 }));
   }
 
-  for (const { method, path, handler } of routes) {
+  for (const { method, path, dialect = "openai", handler } of routes) {
     app.on(method, path, async (c) => {
       const started = performance.now();
       const reportError = (error: ApiError) => {
@@ -113,16 +124,16 @@ export function createApp(options: AppOptions): Hono {
         if (!c.req.raw.signal.aborted) log?.(entry(c, started, error.status, cause));
       };
       try {
-        return await handler(c.req.raw, { models, limits, params: c.req.param(), reportError });
+        return await handler(c.req.raw, { models, limits, dialect, params: c.req.param(), reportError });
       } catch (error) {
-        return fail(c, error); // whatever it is: Hono's handler takes instances of Error only
+        return fail(c, error, dialect); // whatever it is: Hono's handler takes instances of Error only
       }
     });
     const allow = method === "GET" ? "GET, HEAD, OPTIONS" : `${method}, OPTIONS`;
     app.all(path, (c) => {
       if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
       const error = new ApiError(405, `${c.req.path} takes ${method} requests`, { code: "method_not_allowed" });
-      const response = errorResponse(error);
+      const response = errorResponse(error, dialect, c.get("requestId"));
       response.headers.set("allow", allow);
       return response;
     });

@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { ApiError, DeepTsError } from "../errors.ts";
-import { errorBody, errorResponse, toApiError } from "./errors.ts";
+import { errorBodyOf } from "./dialects.ts";
+import { errorResponse, toApiError } from "./errors.ts";
 
 export interface ListenOptions {
   /** 0 takes a free one. Default 8080. */
@@ -131,7 +132,7 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? ["408 Request Timeout", "the request did not arrive in time"]
         : ["400 Bad Request", "not a valid HTTP request"];
-  const body = JSON.stringify(errorBody(new ApiError(Number.parseInt(status, 10), message)));
+  const body = JSON.stringify(errorBodyOf(new ApiError(Number.parseInt(status, 10), message), "openai", null));
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );

@@ -80,6 +80,34 @@ describe("the embedded model behind the API", () => {
     expect(answer.choices[0]!.message.content).toContain("17");
   });
 
+  it("calls a tool where it has to, of any name or of the one asked for", async () => {
+    const messages = [{ role: "user" as const, content: "What is the weather in Velmaris?" }];
+    const clock = {
+      type: "function" as const,
+      function: { name: "get_time", parameters: weather.function.parameters },
+    };
+    for (const tool_choice of ["required" as const, { type: "function" as const, function: { name: "get_time" } }]) {
+      const request = { model: "x", messages, tools: [weather, clock], tool_choice, temperature: 0, max_tokens: 60 };
+      const { choices } = await client.chat.completions.create(request);
+      const { message, finish_reason } = choices[0]!;
+      const [call] = message.tool_calls!;
+      if (call?.type !== "function") throw new Error("want a function call");
+      expect(call.function.name).toBe(tool_choice === "required" ? "get_weather" : "get_time");
+      expect(JSON.parse(call.function.arguments)).toHaveProperty("city");
+      expect([message.content, finish_reason]).toEqual([null, "tool_calls"]);
+    }
+  });
+
+  it("goes on from the beginning of an answer", async () => {
+    const begun = { role: "assistant", content: "Hello! Ask me", prefix: true } as OpenAI.ChatCompletionMessageParam;
+    const { choices } = await client.chat.completions.create({
+      model: "x",
+      messages: [...hello, begun],
+      temperature: 0,
+    });
+    expect(choices[0]!.message.content).toBe(" for a story or a small sum.");
+  });
+
   it("splits reasoning from the answer", async () => {
     const { choices } = await client.chat.completions.create({
       model: "x",

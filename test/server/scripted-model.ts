@@ -107,7 +107,18 @@ export class ScriptedModel implements ServedModel {
   }
 
   encodePrompt(text: string): number[] {
-    return [0, ...text.split(/(?<= )/).map((word) => this.idOf(word))];
+    return text === "" ? [0] : [0, ...text.split(/(?<= )/).map((word) => this.idOf(word))];
+  }
+
+  /** One id for each word; with `special`, one more for each token written as `<｜...｜>`. */
+  encode(text: string, { special = false }: { special?: boolean } = {}): number[] {
+    const parts = special ? text.split(/(<｜[^｜]+｜>)/).filter((part) => part !== "") : [text];
+    return parts.flatMap((part) => part.split(/(?<= )/).map((word) => this.idOf(word)));
+  }
+
+  decode(ids: readonly number[]): string {
+    const decoder = new TextDecoder();
+    return ids.map((id) => decoder.decode(this.tokenBytes(id))).join("");
   }
 
   tokenBytes(token: number): Uint8Array {

@@ -1,10 +1,12 @@
 import type { ApiError } from "../../errors.ts";
+import type { Dialect } from "../dialects.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 
 /** What every route is given. */
 export interface RouteContext {
   readonly models: ModelDirectory;
   readonly limits: Limits;
+  readonly dialect: Dialect;
   /** Parts of the path that the route's pattern names. */
   readonly params: Readonly<Record<string, string>>;
   /** Takes an error that comes after the status has been sent, for the log. */
@@ -22,8 +24,10 @@ export interface Limits {
 export type Handler = (request: Request, context: RouteContext) => Promise<Response> | Response;
 
 export interface Route {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** Hono's pattern. */
   readonly path: string;
+  /** Default openai. */
+  readonly dialect?: Dialect;
   readonly handler: Handler;
 }
