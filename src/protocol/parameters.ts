@@ -242,3 +242,56 @@ export const templateParameters: readonly Parameter[] = [
     note: "false ends without the opening of an answer. Default true.",
   },
 ];
+
+/** Every parameter of Anthropic's POST /v1/messages/count_tokens. */
+export const countTokensParameters: readonly Parameter[] = [
+  ...modelParameter,
+  {
+    name: "messages",
+    state: "partly",
+    note: "Roles user, assistant, system. Blocks text, thinking, tool_use and tool_result; images, documents and others are refused. A last message of the assistant begins the answer.",
+  },
+  { name: "system", state: "honoured", note: "A string or text blocks." },
+  {
+    name: "tools",
+    state: "partly",
+    note: "Up to 128 tools of the caller's own. strict: true is refused, as are tools that Anthropic's servers run.",
+  },
+  {
+    name: "tool_choice",
+    state: "honoured",
+    note: "auto, any, tool, none; any and tool turn thinking off. disable_parallel_tool_use: only the first call is returned.",
+  },
+  {
+    name: "thinking",
+    state: "partly",
+    note: "enabled, adaptive or disabled. budget_tokens is a hint that changes nothing; display other than summarized is refused.",
+  },
+  {
+    name: "output_config",
+    state: "partly",
+    note: "effort is a hint that changes nothing; format is refused: output cannot be constrained yet.",
+  },
+  { name: "cache_control", state: "accepted", note: "Here and in blocks: the cache works by itself." },
+  { name: "speed", state: "refused", note: "there is one speed" },
+  { name: "user_profile_id", state: "refused", note: "there are no profiles" },
+  { name: "workspace_id", state: "refused", note: "there are no workspaces" },
+];
+
+/** Every parameter of Anthropic's POST /v1/messages. */
+export const messagesParameters: readonly Parameter[] = [
+  ...countTokensParameters,
+  { name: "max_tokens", state: "honoured", note: "Required, at least 1, thinking included." },
+  { name: "stream", state: "honoured", note: "Anthropic's events, ping while there is nothing to say." },
+  { name: "stop_sequences", state: "honoured", note: "Up to 16, each 1 to 256 characters." },
+  { name: "temperature", state: "honoured", note: "0 to 1; 0 is greedy. Default: the model's own, else 1." },
+  { name: "top_p", state: "honoured", note: "0 to 1." },
+  { name: "top_k", state: "honoured", note: "Keeps the k most likely tokens; 0 is off." },
+  { name: "service_tier", state: "accepted", note: "There is one tier." },
+  { name: "metadata", state: "accepted", note: "A label for the caller's own books; it is neither stored nor logged." },
+  { name: "container", state: "refused", note: "the server runs no code" },
+  { name: "context_management", state: "refused", note: "the server never shortens a conversation" },
+  { name: "diagnostics", state: "refused", note: "there are none" },
+  { name: "inference_geo", state: "refused", note: "the answer is computed where the server is" },
+  { name: "mcp_servers", state: "refused", note: "the server runs no tools" },
+];

@@ -2,6 +2,7 @@ import type { EndEvent, GenerationEvent, TokenLogprobs } from "../engine/generat
 import { ReasoningSplitter } from "../engine/reasoning.ts";
 import type { IsText } from "../engine/tagged-call.ts";
 import { ToolCallParser, type ToolEvent } from "../engine/tool-calls.ts";
+import { randomId } from "./answer-head.ts";
 
 /** What a chat answer consists of, before any API gives it its form. */
 export type AnswerEvent = AnswerDelta | AnswerEnd;
@@ -127,7 +128,7 @@ class PartReader {
       else if (event.index >= this.maxToolCalls) continue;
       else if (event.type === "toolCall") {
         this.calls++;
-        const { index, name, id = `call_${crypto.randomUUID().replaceAll("-", "")}` } = event;
+        const { index, name, id = randomId("call") } = event;
         parts.push({ type: "toolCall", index, id, name });
       } else if (event.type === "arguments") parts.push(event);
     }

@@ -10,6 +10,7 @@ import { singleModel } from "./model-directory.ts";
 import { chatCompletions } from "./routes/chat.ts";
 import { completions } from "./routes/completions.ts";
 import { getHealth } from "./routes/health.ts";
+import { countTokens, messages } from "./routes/messages.ts";
 import { getModel, listModels } from "./routes/models.ts";
 import { pageRoutes } from "./routes/page.ts";
 import type { Limits, Route } from "./routes/route.ts";
@@ -49,6 +50,8 @@ const routes: readonly Route[] = [
   { method: "GET", path: "/v1/models/:id{.+}", handler: getModel },
   { method: "POST", path: "/v1/chat/completions", handler: chatCompletions },
   { method: "POST", path: "/v1/completions", handler: completions },
+  { method: "POST", path: "/v1/messages", dialect: "anthropic", handler: messages },
+  { method: "POST", path: "/v1/messages/count_tokens", dialect: "anthropic", handler: countTokens },
   { method: "POST", path: "/tokenize", handler: tokenize },
   { method: "POST", path: "/detokenize", handler: detokenize },
   { method: "POST", path: "/apply-template", handler: applyTemplate },
@@ -117,6 +120,12 @@ export function createApp(options: AppOptions): Hono {
   }
 
   for (const { method, path, dialect = "openai", handler } of routes) {
+    if (dialect === "anthropic") {
+      app.use(path, async (c, next) => {
+        await next();
+        c.res.headers.set("request-id", c.get("requestId"));
+      });
+    }
     app.on(method, path, async (c) => {
       const started = performance.now();
       const reportError = (error: ApiError) => {

@@ -22,8 +22,11 @@ export interface BegunAnswer {
   readonly reasoning: string | null;
 }
 
-/** Names the answer of one choice: sampling is what choices differ in. */
-export type AnswerSource = (sampling: Partial<SamplingParams>) => Source<AnswerEvent>;
+export interface OpenConversation {
+  readonly promptTokens: number;
+  /** One answer; sampling is what several differ in. */
+  answer(sampling: Partial<SamplingParams>): Source<AnswerEvent>;
+}
 
 /** What ends a reasoning block that the template has opened. */
 const END_THINKING = "\n</think>\n\n";
@@ -32,7 +35,7 @@ const END_THINKING = "\n</think>\n\n";
  * Renders a conversation once, for any number of choices.
  * @throws TextError where the template refuses it, ApiError where a call cannot be forced
  */
-export async function openConversation(model: ServedModel, conversation: Conversation): Promise<AnswerSource> {
+export async function openConversation(model: ServedModel, conversation: Conversation): Promise<OpenConversation> {
   const { chat, maxToolCalls, forcedTool, begun, generation } = conversation;
   const tools = (chat.tools ?? []).length > 0;
   if (forcedTool !== null && begun !== null) {
@@ -54,8 +57,11 @@ export async function openConversation(model: ServedModel, conversation: Convers
     startsInThinking &&= begun.content === "" && begun.reasoning !== null;
   }
   const options = { startsInThinking, tools, maxToolCalls, isText: textParameters(chat.tools ?? []), opening };
-  return (sampling) => (signal) =>
-    readAnswer(model.generate({ ...generation, prompt: ids, sampling }, { signal }), options);
+  return {
+    promptTokens: ids.length,
+    answer: (sampling) => (signal) =>
+      readAnswer(model.generate({ ...generation, prompt: ids, sampling }, { signal }), options),
+  };
 }
 
 /** Reasoning without content is gone on with; content is never part of the reasoning. */

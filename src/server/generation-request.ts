@@ -11,7 +11,7 @@ const NO_PARAMETERS = { type: "object", properties: {} };
  * Sampling parameters of one choice.
  * @param choice is added to the seed, so that several choices differ and each can be had again alone
  */
-export function toSampling(body: SamplingFields, choice: number): Partial<SamplingParams> {
+export function toSampling(body: Partial<SamplingFields>, choice: number): Partial<SamplingParams> {
   const sampling: Record<string, unknown> = {};
   for (const [field, name] of Object.entries(engineNames)) {
     const value = body[field as keyof SamplingFields];

@@ -47,7 +47,7 @@ export async function chatCompletions(request: Request, context: RouteContext): 
 
 /** One source for each choice, all from one prompt. */
 async function chatSources(body: ChatRequest, model: ServedModel): Promise<Source<AnswerEvent>[]> {
-  const source = await openConversation(model, {
+  const conversation = await openConversation(model, {
     chat: toChatInput(body),
     maxToolCalls: body.parallel_tool_calls === false ? 1 : Number.POSITIVE_INFINITY,
     forcedTool: forcedTool(body),
@@ -59,7 +59,7 @@ async function chatSources(body: ChatRequest, model: ServedModel): Promise<Sourc
       topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : null,
     },
   });
-  return Array.from({ length: body.n ?? 1 }, (_, choice) => source(toSampling(body, choice)));
+  return Array.from({ length: body.n ?? 1 }, (_, choice) => conversation.answer(toSampling(body, choice)));
 }
 
 async function toCompletion(events: ChoiceEvents, body: ChatRequest, model: ServedModel): Promise<ChatCompletion> {
