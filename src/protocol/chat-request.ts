@@ -75,7 +75,7 @@ const message = z.discriminatedUnion("role", [
   z.strictObject({ role: z.literal("tool"), content, tool_call_id: z.string(), name }),
 ]);
 
-const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/);
+export const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/);
 
 const tool = z.strictObject({
   type: limited(z.enum(["function", "custom"]), (type) => type === "function", `of custom tools ${NOT_CONSTRAINED}`),

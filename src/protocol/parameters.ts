@@ -295,3 +295,78 @@ export const messagesParameters: readonly Parameter[] = [
   { name: "inference_geo", state: "refused", note: "the answer is computed where the server is" },
   { name: "mcp_servers", state: "refused", note: "the server runs no tools" },
 ];
+
+/** Every parameter of OpenAI's POST /v1/responses. */
+export const responsesParameters: readonly Parameter[] = [
+  ...modelParameter,
+  {
+    name: "input",
+    state: "partly",
+    note: "A string, or items: messages, function_call, function_call_output, reasoning. Text only; item_reference is refused.",
+  },
+  {
+    name: "instructions",
+    state: "honoured",
+    note: "A system message before the input; not taken over by a next response.",
+  },
+  {
+    name: "previous_response_id",
+    state: "honoured",
+    note: "The conversation up to that response comes first. 404 where it is not, or no longer, stored.",
+  },
+  { name: "max_output_tokens", state: "honoured", note: "At least 1, reasoning included." },
+  { name: "stream", state: "honoured", note: "OpenAI's events; response.failed on failure." },
+  { name: "stream_options", state: "partly", note: "include_obfuscation: true is refused. Only with stream: true." },
+  { name: "temperature", state: "honoured", note: "0 to 2; 0 is greedy. Default: the model's own, else 1." },
+  { name: "top_p", state: "honoured", note: "0 to 1. Default: the model's own, else 1." },
+  { name: "top_logprobs", state: "honoured", note: "0 to 20, with include: message.output_text.logprobs." },
+  {
+    name: "include",
+    state: "honoured",
+    note: "message.output_text.logprobs. What others ask for does not arise here; reasoning comes as plain content.",
+  },
+  {
+    name: "tools",
+    state: "partly",
+    note: "Up to 128 functions. strict: true is refused, as are the tools that OpenAI's servers run.",
+  },
+  {
+    name: "tool_choice",
+    state: "partly",
+    note: '"auto", "none", "required" and a named function: the prompt then ends inside a call, so reasoning is off. Others are refused.',
+  },
+  { name: "parallel_tool_calls", state: "honoured", note: "false: only the first call of an answer is returned." },
+  { name: "max_tool_calls", state: "accepted", note: "Limits tools that the server runs; there are none." },
+  {
+    name: "text",
+    state: "partly",
+    note: 'format {"type": "text"} and verbosity "medium". json_object and json_schema are refused: output cannot be constrained yet.',
+  },
+  {
+    name: "reasoning",
+    state: "partly",
+    note: 'effort: "none" turns it off, every other level turns it on. summary: "auto"; the reasoning itself is given, not a summary.',
+  },
+  {
+    name: "store",
+    state: "honoured",
+    note: "Default true: kept in memory, until newer ones need the room or the server stops; only the same API key finds it.",
+  },
+  { name: "metadata", state: "honoured", note: "Kept with the response." },
+  { name: "truncation", state: "partly", note: '"disabled" only: a prompt is never cut.' },
+  { name: "background", state: "partly", note: "false only." },
+  ...chatParameters.filter(({ name }) =>
+    [
+      "service_tier",
+      "user",
+      "safety_identifier",
+      "prompt_cache_key",
+      "prompt_cache_options",
+      "prompt_cache_retention",
+    ].includes(name),
+  ),
+  { name: "context_management", state: "refused", note: "the server never shortens a conversation" },
+  { name: "conversation", state: "refused", note: "use previous_response_id" },
+  { name: "moderation", state: "refused", note: "there is no moderation model" },
+  { name: "prompt", state: "refused", note: "there are no stored prompts" },
+];

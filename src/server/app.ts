@@ -7,12 +7,14 @@ import { checkHost } from "./allowed-hosts.ts";
 import type { Dialect } from "./dialects.ts";
 import { errorResponse, toApiError } from "./errors.ts";
 import { singleModel } from "./model-directory.ts";
+import { ResponseStore, type StoreLimits } from "./response-store.ts";
 import { chatCompletions } from "./routes/chat.ts";
 import { completions } from "./routes/completions.ts";
 import { getHealth } from "./routes/health.ts";
 import { countTokens, messages } from "./routes/messages.ts";
 import { getModel, listModels } from "./routes/models.ts";
 import { pageRoutes } from "./routes/page.ts";
+import { createResponse, deleteResponse, getResponse } from "./routes/responses.ts";
 import type { Limits, Route } from "./routes/route.ts";
 import { applyTemplate, detokenize, tokenize } from "./routes/text.ts";
 
@@ -25,6 +27,8 @@ export interface AppOptions {
   readonly cors?: readonly string[] | "*";
   /** Default 4 MiB. */
   readonly maxBodyBytes?: number;
+  /** What POST /v1/responses keeps. Default 1024 responses, 64 Mi characters. */
+  readonly storedResponses?: StoreLimits;
   /** Default 15 000. */
   readonly keepAliveMs?: number;
   /** Takes one entry for each answered request, and one more when a stream fails after its status has been sent. */
@@ -50,6 +54,9 @@ const routes: readonly Route[] = [
   { method: "GET", path: "/v1/models/:id{.+}", handler: getModel },
   { method: "POST", path: "/v1/chat/completions", handler: chatCompletions },
   { method: "POST", path: "/v1/completions", handler: completions },
+  { method: "POST", path: "/v1/responses", handler: createResponse },
+  { method: "GET", path: "/v1/responses/:id", handler: getResponse },
+  { method: "DELETE", path: "/v1/responses/:id", handler: deleteResponse },
   { method: "POST", path: "/v1/messages", dialect: "anthropic", handler: messages },
   { method: "POST", path: "/v1/messages/count_tokens", dialect: "anthropic", handler: countTokens },
   { method: "POST", path: "/tokenize", handler: tokenize },
@@ -69,6 +76,8 @@ export const API_PATHS: readonly string[] = routes
   .map(({ path }) => path)
   .filter((path) => path === "/health" || (path.startsWith("/v1/") && !path.includes(":")));
 
+const DEFAULT_STORE: StoreLimits = { maxResponses: 1024, maxSize: 64 << 20 };
+
 /** nginx's status for a client that closed the connection; nobody gets it, but the log shows it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
@@ -80,6 +89,7 @@ export function createApp(options: AppOptions): Hono {
   const { allowedHosts = [], log } = options;
   const limits: Limits = { maxBodyBytes: options.maxBodyBytes ?? 4 << 20, keepAliveMs: options.keepAliveMs ?? 15_000 };
   const models = singleModel(options.model);
+  const responses = new ResponseStore(options.storedResponses ?? DEFAULT_STORE);
   const app = new Hono();
   const failures = new WeakMap<Context, unknown>();
 
@@ -133,16 +143,26 @@ export function createApp(options: AppOptions): Hono {
         if (!c.req.raw.signal.aborted) log?.(entry(c, started, error.status, cause));
       };
       try {
-        return await handler(c.req.raw, { models, limits, dialect, params: c.req.param(), reportError });
+        return await handler(c.req.raw, {
+          models,
+          caller: { id: "" },
+          responses,
+          limits,
+          dialect,
+          params: c.req.param(),
+          reportError,
+        });
       } catch (error) {
         return fail(c, error, dialect); // whatever it is: Hono's handler takes instances of Error only
       }
     });
-    const allow = method === "GET" ? "GET, HEAD, OPTIONS" : `${method}, OPTIONS`;
+  }
+  for (const [path, { methods, dialect }] of byPath(routes)) {
+    const allow = [...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
     app.all(path, (c) => {
       if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
-      const error = new ApiError(405, `${c.req.path} takes ${method} requests`, { code: "method_not_allowed" });
-      const response = errorResponse(error, dialect, c.get("requestId"));
+      const wanted = `${c.req.path} takes ${methods.join(" and ")} requests`;
+      const response = fail(c, new ApiError(405, wanted, { code: "method_not_allowed" }), dialect);
       response.headers.set("allow", allow);
       return response;
     });
@@ -152,6 +172,16 @@ export function createApp(options: AppOptions): Hono {
   );
   app.onError((error, c) => fail(c, error));
   return app;
+}
+
+function byPath(all: readonly Route[]): Map<string, { readonly methods: string[]; readonly dialect?: Dialect }> {
+  const paths = new Map<string, { methods: string[]; dialect?: Dialect }>();
+  for (const { method, path, dialect } of all) {
+    const entry = paths.get(path);
+    if (entry === undefined) paths.set(path, { methods: [method], dialect });
+    else entry.methods.push(method);
+  }
+  return paths;
 }
 
 function setSecurityHeaders(headers: Headers, crossOrigin: boolean): void {

@@ -1,10 +1,5 @@
 import type { ServedModel } from "../../engine/generation.ts";
-import {
-  type CountTokensRequest,
-  countTokensRequest,
-  type MessagesRequest,
-  messagesRequest,
-} from "../../protocol/messages-request.ts";
+import { type CountTokensRequest, countTokensRequest, messagesRequest } from "../../protocol/messages-request.ts";
 import type {
   ContentBlock,
   MessagesAnswer,

@@ -1,16 +1,25 @@
 import type { ApiError } from "../../errors.ts";
 import type { Dialect } from "../dialects.ts";
 import type { ModelDirectory } from "../model-directory.ts";
+import type { ResponseStore } from "../response-store.ts";
 
 /** What every route is given. */
 export interface RouteContext {
   readonly models: ModelDirectory;
+  readonly caller: Caller;
+  readonly responses: ResponseStore;
   readonly limits: Limits;
   readonly dialect: Dialect;
   /** Parts of the path that the route's pattern names. */
   readonly params: Readonly<Record<string, string>>;
   /** Takes an error that comes after the status has been sent, for the log. */
   readonly reportError: (error: ApiError) => void;
+}
+
+/** Who makes a request. */
+export interface Caller {
+  /** Name of the API key; empty where none is asked for. */
+  readonly id: string;
 }
 
 export interface Limits {
