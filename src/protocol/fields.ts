@@ -14,6 +14,7 @@ export function list<T extends z.ZodType>(item: T, size: { readonly min?: number
     .array(z.unknown())
     .min(size.min ?? 0)
     .max(size.max)
+    .meta({ item }) // for openapi.ts
     .transform((values, context): z.output<T>[] => {
       const items: z.output<T>[] = [];
       for (const [index, value] of values.entries()) {

@@ -1,36 +1,45 @@
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { requestId } from "hono/request-id";
+import { routePath } from "hono/route";
 import type { ServedModel } from "../engine/generation.ts";
 import { ApiError } from "../errors.ts";
 import { checkHost } from "./allowed-hosts.ts";
+import type { ApiKey } from "./api-keys.ts";
 import type { Dialect } from "./dialects.ts";
 import { errorResponse, toApiError } from "./errors.ts";
-import { singleModel } from "./model-directory.ts";
+import { type Caller, Gate } from "./gate.ts";
+import { MeteredModel } from "./metered-model.ts";
+import { Metrics } from "./metrics.ts";
+import { type ModelDirectory, singleModel } from "./model-directory.ts";
+import { type RateLimitOptions, RateLimits } from "./rate-limits.ts";
 import { ResponseStore, type StoreLimits } from "./response-store.ts";
-import { chatCompletions } from "./routes/chat.ts";
-import { completions } from "./routes/completions.ts";
-import { getHealth } from "./routes/health.ts";
-import { countTokens, messages } from "./routes/messages.ts";
-import { getModel, listModels } from "./routes/models.ts";
-import { pageRoutes } from "./routes/page.ts";
-import { createResponse, deleteResponse, getResponse } from "./routes/responses.ts";
+import { routes } from "./route-table.ts";
 import type { Limits, Route } from "./routes/route.ts";
-import { applyTemplate, detokenize, tokenize } from "./routes/text.ts";
 
 export interface AppOptions {
   /** A promise of a model that is still being loaded: until then /health says so and other routes answer 503. */
   readonly model: ServedModel | Promise<ServedModel>;
+  /** For the API's documents. Default empty. */
+  readonly version?: string;
+  /** Keys of which a request must carry one. Default none: everyone may ask. */
+  readonly apiKeys?: readonly ApiKey[];
+  /** Default: no limits. */
+  readonly rateLimits?: RateLimitOptions;
   /** Host names by which clients may call this server, beside localhost and addresses. Default none. */
   readonly allowedHosts?: readonly string[];
   /** Origins whose pages may call this server, or "*" for all. Default none. */
   readonly cors?: readonly string[] | "*";
   /** Default 4 MiB. */
   readonly maxBodyBytes?: number;
+  /** How long an answer may take, waiting included, in milliseconds. Default: no limit. */
+  readonly answerTimeoutMs?: number;
   /** What POST /v1/responses keeps. Default 1024 responses, 64 Mi characters. */
   readonly storedResponses?: StoreLimits;
   /** Default 15 000. */
   readonly keepAliveMs?: number;
+  /** Default: metrics of its own, without those of the process. */
+  readonly metrics?: Metrics;
   /** Takes one entry for each answered request, and one more when a stream fails after its status has been sent. */
   readonly log?: (entry: RequestLog) => void;
 }
@@ -44,34 +53,22 @@ export interface RequestLog {
   readonly status: number;
   /** Time until the status was decided, in milliseconds. */
   readonly durationMs: number;
+  /** Name of the API key. */
+  readonly key?: string;
   /** What made the status 500 or more. */
   readonly error?: unknown;
 }
 
-const routes: readonly Route[] = [
-  { method: "GET", path: "/health", handler: getHealth },
-  { method: "GET", path: "/v1/models", handler: listModels },
-  { method: "GET", path: "/v1/models/:id{.+}", handler: getModel },
-  { method: "POST", path: "/v1/chat/completions", handler: chatCompletions },
-  { method: "POST", path: "/v1/completions", handler: completions },
-  { method: "POST", path: "/v1/responses", handler: createResponse },
-  { method: "GET", path: "/v1/responses/:id", handler: getResponse },
-  { method: "DELETE", path: "/v1/responses/:id", handler: deleteResponse },
-  { method: "POST", path: "/v1/messages", dialect: "anthropic", handler: messages },
-  { method: "POST", path: "/v1/messages/count_tokens", dialect: "anthropic", handler: countTokens },
-  { method: "POST", path: "/tokenize", handler: tokenize },
-  { method: "POST", path: "/detokenize", handler: detokenize },
-  { method: "POST", path: "/apply-template", handler: applyTemplate },
-  // DeepSeek's own paths: base URLs https://api.deepseek.com and https://api.deepseek.com/beta.
-  { method: "GET", path: "/models", handler: listModels },
-  { method: "POST", path: "/chat/completions", dialect: "deepseek", handler: chatCompletions },
-  { method: "POST", path: "/beta/chat/completions", dialect: "deepseek", handler: chatCompletions },
-  { method: "POST", path: "/completions", dialect: "deepseek", handler: completions },
-  { method: "POST", path: "/beta/completions", dialect: "deepseek", handler: completions },
-  ...pageRoutes,
-];
+/** What the host of an app knows of a request beside the Request. */
+export interface RequestOrigin {
+  /** The client's address. */
+  readonly address?: string;
+}
 
-/** Paths of the API, without the pages and look-ups of one model; the README lists them. */
+type AppEnv = { Bindings: RequestOrigin; Variables: { requestId: string; caller: Caller } };
+type AppContext = Context<AppEnv>;
+
+/** Paths of the API, without the pages and look-ups of one thing; the README lists them. */
 export const API_PATHS: readonly string[] = routes
   .map(({ path }) => path)
   .filter((path) => path === "/health" || (path.startsWith("/v1/") && !path.includes(":")));
@@ -85,30 +82,49 @@ const CLIENT_CLOSED_REQUEST = 499;
 const API_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
 /** The HTTP API over one model, from Request to Response: it runs in a process, over a socket, or in a test. */
-export function createApp(options: AppOptions): Hono {
-  const { allowedHosts = [], log } = options;
+export function createApp(options: AppOptions): Hono<AppEnv> {
+  const { allowedHosts = [], answerTimeoutMs, apiKeys = [], log, metrics = new Metrics(), version = "" } = options;
   const limits: Limits = { maxBodyBytes: options.maxBodyBytes ?? 4 << 20, keepAliveMs: options.keepAliveMs ?? 15_000 };
-  const models = singleModel(options.model);
+  const directory = singleModel(options.model);
   const responses = new ResponseStore(options.storedResponses ?? DEFAULT_STORE);
-  const app = new Hono();
-  const failures = new WeakMap<Context, unknown>();
+  const gate = new Gate(apiKeys, new RateLimits(options.rateLimits ?? {}));
+  const app = new Hono<AppEnv>();
+  const failures = new WeakMap<AppContext, unknown>();
 
-  const fail = (c: Context, error: unknown, dialect?: Dialect): Response => {
+  const fail = (c: AppContext, error: unknown, dialect?: Dialect): Response => {
     if (c.req.raw.signal.aborted) return new Response(null, { status: CLIENT_CLOSED_REQUEST });
     const apiError = toApiError(error);
     if (apiError.status >= 500) failures.set(c, apiError.cause ?? apiError);
     return errorResponse(apiError, dialect, c.get("requestId"));
   };
-  const entry = (c: Context, started: number, status: number, error: unknown): RequestLog => {
+  const entry = (c: AppContext, started: number, status: number, error: unknown): RequestLog => {
     const { method, path } = c.req;
     const durationMs = performance.now() - started;
+    const key = c.get("caller")?.key?.name;
     return {
       requestId: c.get("requestId"),
       method,
       path,
       status,
       durationMs,
+      ...(key === undefined ? {} : { key }),
       ...(error === undefined ? {} : { error }),
+    };
+  };
+  /** The models as this caller sees them. */
+  const modelsFor = (caller: Caller): ModelDirectory => {
+    const { key } = caller;
+    const wishes = {
+      ...(key === null ? {} : { cacheSalt: key.name, priority: key.priority ?? 0 }),
+      ...(answerTimeoutMs === undefined ? {} : { timeoutMs: answerTimeoutMs }),
+    };
+    const onSpent = (tokens: number) => {
+      gate.spend(caller, tokens).catch((error: unknown) => log?.(lostCount(caller, error)));
+    };
+    return {
+      list: () => directory.list(),
+      health: () => directory.health(),
+      find: (name) => new MeteredModel(directory.find(name), { metrics, wishes, onSpent }),
     };
   };
 
@@ -118,6 +134,11 @@ export function createApp(options: AppOptions): Hono {
     await next();
     c.res.headers.set("x-request-id", c.get("requestId"));
     setSecurityHeaders(c.res.headers, options.cors !== undefined);
+    // Patterns and not paths: a label must not take any value that a client makes up.
+    const pattern = routePath(c, -1);
+    const route = pattern === "/*" ? "other" : pattern;
+    metrics.requests.inc({ method: c.req.method, route, status: c.res.status });
+    metrics.requestSeconds.observe({ route }, (performance.now() - started) / 1000);
     log?.(entry(c, started, c.res.status, failures.get(c)));
   });
   app.use(async (c, next) => {
@@ -126,35 +147,39 @@ export function createApp(options: AppOptions): Hono {
   });
   if (options.cors !== undefined) {
     const origin = options.cors === "*" ? "*" : [...options.cors];
-    app.use(cors({ origin, exposeHeaders: ["x-request-id", "retry-after"], maxAge: 600 }));
+    app.use(cors({ origin, exposeHeaders: EXPOSED_HEADERS, maxAge: 600 }));
   }
 
-  for (const { method, path, dialect = "openai", handler } of routes) {
-    if (dialect === "anthropic") {
-      app.use(path, async (c, next) => {
-        await next();
-        c.res.headers.set("request-id", c.get("requestId"));
-      });
-    }
+  for (const { method, path, dialect = "openai", open = false, handler } of routes) {
     app.on(method, path, async (c) => {
       const started = performance.now();
       const reportError = (error: ApiError) => {
         const { cause = error } = error;
         if (!c.req.raw.signal.aborted) log?.(entry(c, started, error.status, cause));
       };
-      try {
-        return await handler(c.req.raw, {
-          models,
-          caller: { id: "" },
+      const answer = async (): Promise<Response> => {
+        const address = c.env?.address ?? "";
+        const caller = open ? { id: address, key: null } : gate.identify(c.req.raw.headers, address);
+        c.set("caller", caller);
+        const left = open ? {} : await gate.admit(caller);
+        const response = await handler(c.req.raw, {
+          models: modelsFor(caller),
+          caller,
           responses,
+          metrics,
           limits,
           dialect,
+          version,
           params: c.req.param(),
           reportError,
         });
-      } catch (error) {
-        return fail(c, error, dialect); // whatever it is: Hono's handler takes instances of Error only
-      }
+        for (const [name, value] of Object.entries(left)) response.headers.set(name, value);
+        return response;
+      };
+      // Whatever is thrown: Hono's handler takes instances of Error only.
+      const response = await answer().catch((error: unknown) => fail(c, error, dialect));
+      if (dialect === "anthropic") response.headers.set("request-id", c.get("requestId"));
+      return response;
     });
   }
   for (const [path, { methods, dialect }] of byPath(routes)) {
@@ -172,6 +197,14 @@ export function createApp(options: AppOptions): Hono {
   );
   app.onError((error, c) => fail(c, error));
   return app;
+}
+
+const EXPOSED_HEADERS = ["x-request-id", "request-id", "retry-after"];
+
+/** Tokens that could not be counted: not a request, but the log should tell. */
+function lostCount(caller: Caller, error: unknown): RequestLog {
+  const key = caller.key?.name;
+  return { requestId: "", method: "", path: "rate limits", status: 500, durationMs: 0, error, ...(key ? { key } : {}) };
 }
 
 function byPath(all: readonly Route[]): Map<string, { readonly methods: string[]; readonly dialect?: Dialect }> {

@@ -32,6 +32,7 @@ export function errorResponse(error: ApiError, dialect: Dialect = "openai", requ
   if (error.status === 503 || error.status === 429) {
     headers.set("retry-after", String(error.retryAfter ?? RETRY_AFTER_SECONDS));
   }
+  if (error.status === 401) headers.set("www-authenticate", "Bearer");
   const body = JSON.stringify(errorBodyOf(error, dialect, requestId));
   return new Response(body, { status: statusOf(error, dialect), headers });
 }

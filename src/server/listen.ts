@@ -32,7 +32,7 @@ export interface Listening {
 }
 
 interface App {
-  fetch(request: Request): Response | Promise<Response>;
+  fetch(request: Request, origin: { readonly address?: string }): Response | Promise<Response>;
 }
 
 /** Longer than the usual 60 s of proxies and clients, so that they are the ones to close an idle connection. */
@@ -48,17 +48,20 @@ export async function listen(app: App, options: ListenOptions = {}): Promise<Lis
   let closing: Promise<void> | null = null;
   const latest = new WeakMap<Duplex, ServerResponse>();
 
-  const respond = getRequestListener((request) => app.fetch(request), {
-    hostname: host,
-    overrideGlobalObjects: false,
-    // Only what is wrong before the app sees it, such as a Host header that is no host name.
-    errorHandler: (error) =>
-      errorResponse(
-        error instanceof Error && error.name === "RequestError"
-          ? new ApiError(400, `not a valid request: ${error.message}`, { cause: error })
-          : toApiError(error),
-      ),
-  });
+  const respond = getRequestListener(
+    (request, { incoming }) => app.fetch(request, { address: incoming.socket.remoteAddress }),
+    {
+      hostname: host,
+      overrideGlobalObjects: false,
+      // Only what is wrong before the app sees it, such as a Host header that is no host name.
+      errorHandler: (error) =>
+        errorResponse(
+          error instanceof Error && error.name === "RequestError"
+            ? new ApiError(400, `not a valid request: ${error.message}`, { cause: error })
+            : toApiError(error),
+        ),
+    },
+  );
   const server = createServer(
     {
       headersTimeout,

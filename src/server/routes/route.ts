@@ -1,5 +1,7 @@
 import type { ApiError } from "../../errors.ts";
 import type { Dialect } from "../dialects.ts";
+import type { Caller } from "../gate.ts";
+import type { Metrics } from "../metrics.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import type { ResponseStore } from "../response-store.ts";
 
@@ -8,18 +10,15 @@ export interface RouteContext {
   readonly models: ModelDirectory;
   readonly caller: Caller;
   readonly responses: ResponseStore;
+  readonly metrics: Metrics;
+  /** Of the program, for documents. */
+  readonly version: string;
   readonly limits: Limits;
   readonly dialect: Dialect;
   /** Parts of the path that the route's pattern names. */
   readonly params: Readonly<Record<string, string>>;
   /** Takes an error that comes after the status has been sent, for the log. */
   readonly reportError: (error: ApiError) => void;
-}
-
-/** Who makes a request. */
-export interface Caller {
-  /** Name of the API key; empty where none is asked for. */
-  readonly id: string;
 }
 
 export interface Limits {
@@ -38,5 +37,7 @@ export interface Route {
   readonly path: string;
   /** Default openai. */
   readonly dialect?: Dialect;
+  /** Anyone may ask, without a key and without limit. Default false. */
+  readonly open?: true;
   readonly handler: Handler;
 }
