@@ -13,6 +13,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   413: "The body is too large",
   415: "The body is not JSON",
   422: "A parameter is wrong; `param` names it",
+  426: "This path takes web sockets",
   429: "Too many requests or tokens; Retry-After says when to try again",
   500: "The server failed; its log has the details under x-request-id",
   503: "The model is loading or the queue is full; Retry-After says when to try again",
@@ -40,7 +41,8 @@ export function openApiDocument(version: string): Json {
 function describe(operation: Operation, path: string): Json {
   const { answer, error = errorBody, errors = [], event, method, open, request, summary } = operation;
   const failures = [...errors, 403, 500, ...(open ? [] : [401, 429])].sort();
-  const answers: Json = typeof answer === "string" ? { [answer]: {} } : json(answer, "output");
+  const answers: Json =
+    answer === undefined ? {} : typeof answer === "string" ? { [answer]: {} } : json(answer, "output");
   if (event !== undefined) answers["text/event-stream"] = { schema: schemaOf(event, "output") };
   return {
     operationId: `${method} ${path}`.toLowerCase().replace(/[^a-z]+/g, "_"),
@@ -58,7 +60,7 @@ function describe(operation: Operation, path: string): Json {
           },
         }),
     responses: {
-      200: { description: "The answer", content: answers },
+      ...(answer === undefined ? {} : { 200: { description: "The answer", content: answers } }),
       ...Object.fromEntries(
         failures.map((status) => [status, { description: DESCRIPTIONS[status], content: json(error, "output") }]),
       ),

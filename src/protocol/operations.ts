@@ -41,8 +41,8 @@ export interface Operation {
   /** No API key is asked for. */
   readonly open?: true;
   readonly request?: { readonly schema: z.ZodType; readonly parameters: readonly Parameter[] };
-  /** Of status 200; a string is the media type of an answer that is no JSON. */
-  readonly answer: z.ZodType | string;
+  /** Of status 200; a string is the media type of an answer that is no JSON. Without one, the path never gives 200. */
+  readonly answer?: z.ZodType | string;
   /** Data of the server-sent events of `stream: true`. */
   readonly event?: z.ZodType;
   /** Statuses of errors beside those that every request may get. */
@@ -186,6 +186,12 @@ export const operations: readonly Operation[] = [
     answer: health,
     errors: [503],
     error: health.or(errorBody),
+  },
+  {
+    method: "GET",
+    path: "/v1/ws",
+    summary: "All of this over a web socket: 426 to a request that asks for no upgrade",
+    errors: [426],
   },
   { method: "GET", path: "/metrics", summary: "Counters for Prometheus", answer: "text/plain" },
   {

@@ -170,6 +170,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
           limits,
           dialect,
           version,
+          origins: options.cors ?? [],
           params: c.req.param(),
           reportError,
         });

@@ -9,6 +9,7 @@ import { pageRoutes } from "./routes/page.ts";
 import { createResponse, deleteResponse, getResponse } from "./routes/responses.ts";
 import type { Route } from "./routes/route.ts";
 import { applyTemplate, detokenize, tokenize } from "./routes/text.ts";
+import { openWebSocket } from "./routes/web-socket.ts";
 
 /** Everything the server answers; src/protocol/operations.ts describes it. */
 export const routes: readonly Route[] = [
@@ -34,5 +35,6 @@ export const routes: readonly Route[] = [
   { method: "POST", path: "/beta/chat/completions", dialect: "deepseek", handler: chatCompletions },
   { method: "POST", path: "/completions", dialect: "deepseek", handler: completions },
   { method: "POST", path: "/beta/completions", dialect: "deepseek", handler: completions },
+  { method: "GET", path: "/v1/ws", handler: openWebSocket },
   ...pageRoutes,
 ];

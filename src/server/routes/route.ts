@@ -16,6 +16,8 @@ export interface RouteContext {
   readonly limits: Limits;
   readonly dialect: Dialect;
   /** Parts of the path that the route's pattern names. */
+  /** Web origins whose pages may call. */
+  readonly origins: readonly string[] | "*";
   readonly params: Readonly<Record<string, string>>;
   /** Takes an error that comes after the status has been sent, for the log. */
   readonly reportError: (error: ApiError) => void;
