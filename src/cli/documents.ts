@@ -1,4 +1,5 @@
-import { chatParameters, completionParameters, type Parameter } from "../protocol/parameters.ts";
+import { type Operation, operations } from "../protocol/operations.ts";
+import type { Parameter } from "../protocol/parameters.ts";
 import { argHelp, type Command, flagOf, flagUsage, operandUsage } from "./command.ts";
 import { commands } from "./commands.ts";
 
@@ -6,11 +7,30 @@ import { commands } from "./commands.ts";
 export function generatedSections(): Readonly<Record<string, Readonly<Record<string, string>>>> {
   return {
     "docs/CLI.md": { commands: commands.map(commandSection).join("\n\n") },
-    "docs/API.md": {
-      "chat parameters": parameterTable(chatParameters),
-      "completion parameters": parameterTable(completionParameters),
-    },
+    "docs/API.md": { requests: requestTable(), parameters: parameterSections() },
   };
+}
+
+function requestTable(): string {
+  const rows = operations.map(({ aliases = [], method, open, path, summary }) => [
+    [path, ...aliases].map((name) => `\`${method} ${name}\``).join(", "),
+    `${summary}${open ? " (no key)" : ""}`,
+  ]);
+  return table(["Request", "Answer"], rows);
+}
+
+/** One section for each list of parameters; paths that share one share it. */
+function parameterSections(): string {
+  const byList = new Map<readonly Parameter[], Operation[]>();
+  for (const operation of operations) {
+    const list = operation.request?.parameters;
+    if (list !== undefined) byList.set(list, [...(byList.get(list) ?? []), operation]);
+  }
+  const sections = [...byList].map(([list, same]) => {
+    const paths = same.flatMap(({ aliases = [], path }) => [path, ...aliases]).map((path) => `\`${path}\``);
+    return `### ${paths.join(", ")}\n\n${parameterTable(list)}`;
+  });
+  return sections.join("\n\n");
 }
 
 function commandSection({ name, summary, description, operands = {}, args, examples, exits }: Command): string {
