@@ -1,4 +1,5 @@
 import type { TokenConstraint } from "./constraint.ts";
+import type { Pooling } from "./pooling.ts";
 import type { SamplingInput } from "./sampling/params.ts";
 
 /** What one answer is asked to be. */
@@ -96,6 +97,11 @@ export interface ServedModel {
    * An abort of `signal` ends the iteration with the signal's reason and frees the cache at once.
    */
   generate(request: GenerationRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerationEvent>;
+  /**
+   * One vector for a text, of length 1 and the model's hidden size: the states after the last norm, pooled.
+   * @throws ApiError as `generate`
+   */
+  embed(prompt: readonly number[], pooling: Pooling, options?: { signal?: AbortSignal }): Promise<Float32Array>;
   /** @throws TextError when the template refuses the messages or the model has none */
   renderChat(input: ChatInput): Promise<RenderedChat>;
   /** Plain text to ids as a prompt: BOS first where the model wants one; special tokens in it are parsed unless told not to. */

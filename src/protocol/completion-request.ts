@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { limited, list, optional, withoutEffect } from "./fields.ts";
+import { limited, list, optional, tokenList, withoutEffect } from "./fields.ts";
 import { checkStreamOptions, commonFields, samplingFields } from "./sampling.ts";
 
 /** Answers one request may ask for: prompts times n. */
@@ -8,7 +8,7 @@ const MAX_PROMPT_TOKENS = 1 << 21;
 const MAX_TOP_LOGPROBS = 20;
 const DEFAULT_MAX_TOKENS = 16;
 
-const tokenIds = list(z.int().min(0), { min: 1, max: MAX_PROMPT_TOKENS });
+const tokenIds = tokenList({ min: 1, max: MAX_PROMPT_TOKENS });
 
 /** A string, several strings, token ids, or several lists of them; a list of prompts comes out. */
 const prompt = z.union([

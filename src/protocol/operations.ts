@@ -3,6 +3,7 @@ import { chatRequest } from "./chat-request.ts";
 import { chatCompletion, chatCompletionChunk } from "./chat-response.ts";
 import { completionRequest } from "./completion-request.ts";
 import { completion } from "./completion-response.ts";
+import { embeddings, embeddingsRequest } from "./embeddings.ts";
 import { errorBody } from "./error.ts";
 import { health } from "./health.ts";
 import { countTokensRequest, messagesRequest } from "./messages-request.ts";
@@ -13,6 +14,7 @@ import {
   completionParameters,
   countTokensParameters,
   detokenizeParameters,
+  embeddingsParameters,
   messagesParameters,
   type Parameter,
   responsesParameters,
@@ -138,6 +140,14 @@ export const operations: readonly Operation[] = [
     answer: completion,
     event: completion,
     errors: [...GENERATION_ERRORS, 422],
+  },
+  {
+    method: "POST",
+    path: "/v1/embeddings",
+    summary: "A vector for each text: the model's last states, pooled",
+    request: { schema: embeddingsRequest, parameters: embeddingsParameters },
+    answer: embeddings,
+    errors: GENERATION_ERRORS,
   },
   {
     method: "GET",

@@ -370,3 +370,22 @@ export const responsesParameters: readonly Parameter[] = [
   { name: "moderation", state: "refused", note: "there is no moderation model" },
   { name: "prompt", state: "refused", note: "there are no stored prompts" },
 ];
+
+/** Every parameter of OpenAI's POST /v1/embeddings, and the extension. */
+export const embeddingsParameters: readonly Parameter[] = [
+  ...modelParameter,
+  {
+    name: "input",
+    state: "honoured",
+    note: "A text, token ids, or up to 256 of either. Special tokens in a text are plain text.",
+  },
+  { name: "encoding_format", state: "honoured", note: '"float" or "base64".' },
+  {
+    name: "pooling",
+    state: "honoured",
+    note: '"mean" (default) of the states of all tokens, or the "last" one\'s. These models were not trained for embeddings.',
+    extension: true,
+  },
+  { name: "user", state: "accepted", note: "A label for the caller's own books; it is neither stored nor logged." },
+  { name: "dimensions", state: "refused", note: "a vector has the model's hidden size" },
+];

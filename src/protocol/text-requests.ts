@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { chatRequest } from "./chat-request.ts";
-import { list, optional } from "./fields.ts";
+import { optional, tokenList } from "./fields.ts";
 
 const MAX_TOKENS = 1 << 21;
 
@@ -16,7 +16,7 @@ export const tokenizeRequest = z.strictObject({
 });
 
 /** POST /detokenize. */
-export const detokenizeRequest = z.strictObject({ model, tokens: list(z.int().min(0), { max: MAX_TOKENS }) });
+export const detokenizeRequest = z.strictObject({ model, tokens: tokenList({ max: MAX_TOKENS }) });
 
 /** POST /apply-template: of a chat request what the template sees. */
 export const templateRequest = z.strictObject({

@@ -13,3 +13,16 @@ export function checkTokens(tokens: number[], param: string, model: ServedModel)
   }
   return tokens;
 }
+
+/**
+ * Refuses a prompt that leaves no room in the context, before anything else is done with it.
+ * @throws ApiError 400 context_length_exceeded with both counts
+ */
+export function checkLength(tokens: readonly number[], param: string, { contextSize }: ServedModel): void {
+  if (tokens.length < contextSize) return;
+  throw new ApiError(
+    400,
+    `'${param}' has ${tokens.length} tokens, but the context holds ${contextSize}, answer included: shorten it`,
+    { param, code: "context_length_exceeded" },
+  );
+}

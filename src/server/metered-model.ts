@@ -1,4 +1,5 @@
 import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "../engine/generation.ts";
+import type { Pooling } from "../engine/pooling.ts";
 import { cachedTokens } from "./answer.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -71,6 +72,13 @@ export class MeteredModel implements ServedModel {
       metrics.generatedTokens.inc({ model }, generated);
       onSpent(prompt + generated);
     }
+  }
+
+  async embed(prompt: readonly number[], pooling: Pooling, options?: { signal?: AbortSignal }): Promise<Float32Array> {
+    const vector = await this.#model.embed(prompt, pooling, options);
+    this.#meter.metrics.promptTokens.inc({ model: this.id }, prompt.length);
+    this.#meter.onSpent(prompt.length);
+    return vector;
   }
 
   renderChat(input: ChatInput): Promise<RenderedChat> {

@@ -1,6 +1,7 @@
 import { chatCompletions } from "./routes/chat.ts";
 import { completions } from "./routes/completions.ts";
 import { docsPage, openApi } from "./routes/docs.ts";
+import { createEmbeddings } from "./routes/embeddings.ts";
 import { getHealth } from "./routes/health.ts";
 import { countTokens, messages } from "./routes/messages.ts";
 import { getMetrics } from "./routes/metrics.ts";
@@ -21,6 +22,7 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/v1/models/:id{.+}", handler: getModel },
   { method: "POST", path: "/v1/chat/completions", handler: chatCompletions },
   { method: "POST", path: "/v1/completions", handler: completions },
+  { method: "POST", path: "/v1/embeddings", handler: createEmbeddings },
   { method: "POST", path: "/v1/responses", handler: createResponse },
   { method: "GET", path: "/v1/responses/:id", handler: getResponse },
   { method: "DELETE", path: "/v1/responses/:id", handler: deleteResponse },

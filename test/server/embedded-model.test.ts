@@ -120,6 +120,31 @@ describe("the embedded model behind the API", () => {
     expect(message.content).toMatch(/^46 \* 7 = /);
   });
 
+  it("gives vectors of length 1 that are alike where texts are, in both encodings", async () => {
+    const input = ["The owl Pip lived near the tower.", "The owl Pip lived near a tower.", "12 * 7 = 84"];
+    for (const pooling of ["mean", "last"]) {
+      const request = { model: "x", input, ...{ pooling } };
+      const { data, usage } = await client.embeddings.create(request); // the client asks for base64
+      const plain = await client.embeddings.create({ ...request, encoding_format: "float" });
+      const dot = (a: number[], b: number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+      const [a, b, c] = data.map(({ embedding }) => embedding) as [number[], number[], number[]];
+      expect(dot(a, a)).toBeCloseTo(1, 5);
+      if (pooling === "mean") expect(dot(a, b)).toBeGreaterThan(dot(a, c));
+      expect(plain.data[1]!.embedding).toEqual(b);
+      expect(usage.total_tokens).toBeGreaterThan(20);
+    }
+  });
+
+  it("frees what a vector was computed in, also where the client has left", async () => {
+    const ids = model.engine.encodePrompt("word ".repeat(100));
+    const abort = new AbortController();
+    const left = model.engine.embed(ids, "mean", { signal: abort.signal });
+    abort.abort(new Error("gone"));
+    await expect(left).rejects.toThrow("gone");
+    await expect(model.engine.embed(Array(600).fill(5), "mean")).rejects.toMatchObject({ status: 400 });
+    expect(model.engine.activity).toEqual({ running: 0, waiting: 0 });
+  });
+
   it("completes plain text from its beginning", async () => {
     const { choices } = await client.completions.create({
       model: "x",

@@ -100,6 +100,11 @@ export class ScriptedModel implements ServedModel {
     yield end("stop", pieces.length + 1);
   }
 
+  /** How long the text is, and how it was pooled. */
+  async embed(prompt: readonly number[], pooling: "mean" | "last"): Promise<Float32Array> {
+    return Float32Array.of(prompt.length, pooling === "mean" ? 0.5 : -0.5);
+  }
+
   async renderChat(input: ChatInput): Promise<RenderedChat> {
     this.chats.push(input);
     const text = input.messages.map(({ content }) => String(content ?? "")).join("\n");

@@ -6,7 +6,7 @@ import { parseRequest } from "../../protocol/parse-request.ts";
 import { cachedTokens } from "../answer.ts";
 import { answerHead } from "../answer-head.ts";
 import { answerJson } from "../answer-json.ts";
-import { checkTokens } from "../check-tokens.ts";
+import { checkLength, checkTokens } from "../check-tokens.ts";
 import { fillInTheMiddle } from "../fill-in-the-middle.ts";
 import { followSignal } from "../follow-signal.ts";
 import { toSampling } from "../generation-request.ts";
@@ -70,10 +70,13 @@ function promptIds(
   param: string,
   model: ServedModel,
 ): number[] {
-  if (typeof prompt === "string") {
-    return suffix === undefined ? model.encodePrompt(prompt) : fillInTheMiddle(model, prompt, suffix);
+  if (typeof prompt !== "string") {
+    checkLength(prompt, param, model);
+    return checkTokens(prompt, param, model);
   }
-  return checkTokens(prompt, param, model);
+  const ids = suffix === undefined ? model.encodePrompt(prompt) : fillInTheMiddle(model, prompt, suffix);
+  checkLength(ids, param, model);
+  return ids;
 }
 
 async function toCompletion(
