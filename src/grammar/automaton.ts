@@ -121,7 +121,9 @@ function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
 function ambiguousCounts({ moves, calls, final }: States, { rules }: RuleSet, budget: Budget): Set<Expr> {
   const found = new Set<Expr>();
   for (const [state, called] of calls.entries()) {
-    const counter = couples(called).map(([rule]) => rules[rule]!.counter).find((c) => c !== null);
+    const counter = couples(called)
+      .map(([rule]) => rules[rule]!.counter)
+      .find((c) => c !== null);
     const alone = called.length === 2 && moves[state]!.length === 0 && !final[state];
     if (!counter || alone) continue;
     const next = (from: number) => [

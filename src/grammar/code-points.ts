@@ -26,7 +26,9 @@ export function union(...sets: readonly CodePoints[]): CodePoints {
 export function complement(set: CodePoints): CodePoints {
   const ranges: [number, number][] = [];
   let next = 0;
-  for (const [lo, hi] of pairs(union(set, [])).concat(pairs(SURROGATES)).sort((a, b) => a[0] - b[0])) {
+  for (const [lo, hi] of pairs(union(set, []))
+    .concat(pairs(SURROGATES))
+    .sort((a, b) => a[0] - b[0])) {
     if (lo > next) ranges.push([next, lo - 1]);
     next = Math.max(next, hi + 1);
   }

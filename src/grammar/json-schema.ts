@@ -114,7 +114,8 @@ class SchemaCompiler {
     if (group === undefined) return this.#leaf(parts);
     const { pointer, options, exclusive } = group;
     if (open.includes(pointer)) throw new GrammarError(pointer, "a $ref in it only leads back to it");
-    if (open.length > MAX_DEPTH) throw new GrammarError(pointer, `more than ${MAX_DEPTH} anyOf and oneOf in one another`);
+    if (open.length > MAX_DEPTH)
+      throw new GrammarError(pointer, `more than ${MAX_DEPTH} anyOf and oneOf in one another`);
     if (exclusive) this.#checkDisjoint(parts, group);
     const exprs = options.map((option) => {
       const more = this.#reader.conjunction([option]);
@@ -131,7 +132,10 @@ class SchemaCompiler {
     for (const [i, a] of options.entries()) {
       for (const b of options.slice(i + 1)) {
         if (this.#disjointness.certain([...own, a], [...own, b])) continue;
-        throw new GrammarError(pointer, "its alternatives may overlap, which is not supported; use anyOf, or give each a required property with another const");
+        throw new GrammarError(
+          pointer,
+          "its alternatives may overlap, which is not supported; use anyOf, or give each a required property with another const",
+        );
       }
     }
   }

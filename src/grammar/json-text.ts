@@ -49,7 +49,8 @@ export function inString(expr: Expr): Expr {
       const escaped: Expr[] = [];
       for (const [lo, hi] of pairs(expr.points)) {
         for (const [from, to] of pairs(ESCAPED)) {
-          for (let c = Math.max(lo, from); c <= Math.min(hi, to); c++) escaped.push(inString(text(String.fromCodePoint(c))));
+          for (let c = Math.max(lo, from); c <= Math.min(hi, to); c++)
+            escaped.push(inString(text(String.fromCodePoint(c))));
         }
       }
       return raw.length === 0 ? choice(...escaped) : choice(characters(raw), ...escaped);

@@ -32,12 +32,14 @@ export class Disjointness {
     if (some && others && ![...some].some((value) => others.has(value))) return true;
     if (depth >= MAX_DEPTH || !onlyObjects(left.parts) || !onlyObjects(right.parts)) return false;
     const common = requiredNames(right.parts);
-    return [...requiredNames(left.parts)].some((name) => {
-      const [one, other] = [propertySchemas(left.parts, name), propertySchemas(right.parts, name)];
-      // Required on one side and forbidden on the other, or required on both with no common value.
-      if (other.some(({ schema }) => schema === false)) return true;
-      return common.has(name) && this.certain(one, other, depth + 1);
-    }) || [...common].some((name) => propertySchemas(left.parts, name).some(({ schema }) => schema === false));
+    return (
+      [...requiredNames(left.parts)].some((name) => {
+        const [one, other] = [propertySchemas(left.parts, name), propertySchemas(right.parts, name)];
+        // Required on one side and forbidden on the other, or required on both with no common value.
+        if (other.some(({ schema }) => schema === false)) return true;
+        return common.has(name) && this.certain(one, other, depth + 1);
+      }) || [...common].some((name) => propertySchemas(left.parts, name).some(({ schema }) => schema === false))
+    );
   }
 
   #finite({ parts }: Conjunction): Set<string> | null {
@@ -50,7 +52,9 @@ export class Disjointness {
 function commonType(a: readonly Part[], b: readonly Part[]): boolean {
   const numbers = ["number", "integer"];
   const [left, right] = [typesOf(a), typesOf(b)] as [readonly string[], readonly string[]];
-  return left.some((type) => right.includes(type) || (numbers.includes(type) && right.some((t) => numbers.includes(t))));
+  return left.some(
+    (type) => right.includes(type) || (numbers.includes(type) && right.some((t) => numbers.includes(t))),
+  );
 }
 
 function onlyObjects(parts: readonly Part[]): boolean {

@@ -12,9 +12,15 @@ export const KEYWORDS: readonly Keyword[] = [
   { name: "$ref", meaning: "`#` and JSON pointers into the same schema (`#/$defs/...`); may be recursive" },
   { name: "$defs", meaning: "also under its older name `definitions`" },
   { name: "anyOf", meaning: "" },
-  { name: "oneOf", meaning: "where no value can fit two alternatives: other types, or other values of a required property" },
+  {
+    name: "oneOf",
+    meaning: "where no value can fit two alternatives: other types, or other values of a required property",
+  },
   { name: "allOf", meaning: "" },
-  { name: "properties", meaning: "in the order of the schema, optional ones may be left out; any further ones come last" },
+  {
+    name: "properties",
+    meaning: "in the order of the schema, optional ones may be left out; any further ones come last",
+  },
   { name: "required", meaning: "" },
   { name: "additionalProperties", meaning: "`true` (as when it is left out), `false` or a schema" },
   { name: "items", meaning: "one schema" },

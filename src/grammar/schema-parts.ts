@@ -98,7 +98,10 @@ export class SchemaReader {
   #resolve(ref: string, pointer: string): Located {
     const at = `${pointer}/$ref`;
     if (ref !== "#" && !ref.startsWith("#/")) {
-      throw new GrammarError(at, `${JSON.stringify(ref)} is not supported: want # or a JSON pointer such as #/$defs/name`);
+      throw new GrammarError(
+        at,
+        `${JSON.stringify(ref)} is not supported: want # or a JSON pointer such as #/$defs/name`,
+      );
     }
     let schema = this.#root;
     for (const step of ref.split("/").slice(1)) {

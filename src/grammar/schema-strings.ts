@@ -73,7 +73,10 @@ function partPatterns({ schema, pointer }: Part, budget: Budget): { expr: Expr; 
     const at = `${pointer}/format`;
     const expr = formatExpr(schema.format as string);
     if (expr === null) {
-      throw new GrammarError(at, `${JSON.stringify(schema.format)} is not supported; known are ${FORMAT_NAMES.join(", ")}`);
+      throw new GrammarError(
+        at,
+        `${JSON.stringify(schema.format)} is not supported; known are ${FORMAT_NAMES.join(", ")}`,
+      );
     }
     found.push({ expr, pointer: at });
   }

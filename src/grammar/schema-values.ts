@@ -6,7 +6,15 @@ import { toDfa } from "./regular.ts";
 import { type Part, type Type, typesOf, values } from "./schema-parts.ts";
 import { stringContent } from "./schema-strings.ts";
 
-const OF_CONTAINERS = ["properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems"];
+const OF_CONTAINERS = [
+  "properties",
+  "required",
+  "additionalProperties",
+  "items",
+  "prefixItems",
+  "minItems",
+  "maxItems",
+];
 
 /**
  * The values that `enum` and `const` leave, of those that fit the other keywords; null where there is no such keyword.

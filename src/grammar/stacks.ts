@@ -92,7 +92,8 @@ export class StackAutomaton {
 
   #leave({ state, stack }: Top, seeds: Top[]): void {
     const { final, calls } = this.automaton;
-    if (final[state]) for (const frame of stack.frames) seeds.push({ state: frame.state, count: 0, stack: frame.below });
+    if (final[state])
+      for (const frame of stack.frames) seeds.push({ state: frame.state, count: 0, stack: frame.below });
     const list = calls[state]!;
     for (let c = 0; c < list.length; c += 2) {
       seeds.push({ state: list[c]!, count: 0, stack: this.#push(list[c + 1]!, stack) });

@@ -1,4 +1,4 @@
-import type { EndEvent, GenerationEvent, TokenLogprobs } from "../engine/generation.ts";
+import type { GenerationEvent, TokenLogprobs } from "../engine/generation.ts";
 import { ReasoningSplitter } from "../engine/reasoning.ts";
 import type { IsText } from "../engine/tagged-call.ts";
 import { ToolCallParser, type ToolEvent } from "../engine/tool-calls.ts";
@@ -77,16 +77,11 @@ export async function* readAnswer(
       reason: event.reason === "stop" && reader.calls > 0 ? "toolCalls" : event.reason,
       stopString: event.stopString,
       promptTokens: event.promptTokens,
-      cachedTokens: cachedTokens(event),
+      cachedTokens: event.cachedPromptTokens,
       completionTokens: event.completionTokens,
       reasoningTokens,
     };
   }
-}
-
-/** Zero where the engine keeps nothing from one request to the next. */
-export function cachedTokens(end: EndEvent & { readonly cachedPromptTokens?: number }): number {
-  return end.cachedPromptTokens ?? 0;
 }
 
 /** Tokens count as reasoning when they led to nothing else. */

@@ -1,15 +1,9 @@
 import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "../engine/generation.ts";
 import type { Pooling } from "../engine/pooling.ts";
-import { cachedTokens } from "./answer.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** What the engine may be told about the caller, beside the request itself. */
-export interface CallerWishes {
-  readonly priority?: number;
-  /** Callers of different salts share no cache, so that none can find out by time what another asked. */
-  readonly cacheSalt?: string;
-  readonly timeoutMs?: number;
-}
+/** What the engine is told about the caller, beside the request itself. */
+export type CallerWishes = Pick<GenerationRequest, "priority" | "cacheSalt" | "timeoutMs">;
 
 export interface Meter {
   readonly metrics: Metrics;
@@ -56,7 +50,7 @@ export class MeteredModel implements ServedModel {
         } else {
           reason = event.reason;
           generated = event.completionTokens;
-          metrics.cachedTokens.inc({ model }, cachedTokens(event));
+          metrics.cachedTokens.inc({ model }, event.cachedPromptTokens);
         }
         yield event;
       }

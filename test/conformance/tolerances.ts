@@ -85,7 +85,8 @@ const ROUNDED: readonly OpKind[] = ["linear", "expertsFfn", "mlaAttention"];
  */
 const FAST: readonly Tolerance[] = EXACT.map((line) => {
   const floats = line.dtypes === FLOATS;
-  if (floats && line.op === "mlaAttention") return row(line.op, line.dtypes, 2 ** 14, "a query meets a cache of 8 bits in 8 bits");
+  if (floats && line.op === "mlaAttention")
+    return row(line.op, line.dtypes, 2 ** 14, "a query meets a cache of 8 bits in 8 bits");
   if (!ROUNDED.includes(line.op) || floats) return line;
   return line.op === "linear"
     ? row(line.op, line.dtypes, 2 ** 17, "the other operand is rounded to 8 bits in blocks of 32")

@@ -37,9 +37,47 @@ async function compare(source: GrammarSource, vocabulary: Vocabulary, seed: numb
   return compared;
 }
 
-const WORDS = ['":', '", "', '"}', '"},{"', "}}", "]}", '{"', "name", '"age": 1', ", ", " ", "  ", "tr", "true", "e1", "0.5", "-1",
-  "ab", "abc", "aab", 'a"', "é", "日本", "😀", "\\n", '\\"', "\\u00", "http", "://", "circle", "polygon", "\n", "x = y\n"];
-const PARTIAL = [Uint8Array.of(0xe6, 0x97), Uint8Array.of(0x97, 0xa5), Uint8Array.of(0xa5, 0x22), Uint8Array.of(0x22, 0xf0, 0x9f)];
+const WORDS = [
+  '":',
+  '", "',
+  '"}',
+  '"},{"',
+  "}}",
+  "]}",
+  '{"',
+  "name",
+  '"age": 1',
+  ", ",
+  " ",
+  "  ",
+  "tr",
+  "true",
+  "e1",
+  "0.5",
+  "-1",
+  "ab",
+  "abc",
+  "aab",
+  'a"',
+  "é",
+  "日本",
+  "😀",
+  "\\n",
+  '\\"',
+  "\\u00",
+  "http",
+  "://",
+  "circle",
+  "polygon",
+  "\n",
+  "x = y\n",
+];
+const PARTIAL = [
+  Uint8Array.of(0xe6, 0x97),
+  Uint8Array.of(0x97, 0xa5),
+  Uint8Array.of(0xa5, 0x22),
+  Uint8Array.of(0x22, 0xf0, 0x9f),
+];
 
 describe("a token mask", () => {
   const small = smallVocabulary([...WORDS, ...PARTIAL], ["<|end|>"]);
@@ -59,7 +97,13 @@ describe("a token mask", () => {
   it("has tokens that hold a part of a character, but no bytes that are not UTF-8", async () => {
     const matcher = (await compileGrammar({ type: "regex", pattern: "[日本é]{2,9}!" }, small)).start();
     const id = (bytes: Uint8Array) => 256 + WORDS.length + PARTIAL.indexOf(bytes);
-    expect(tokensOf(matcher.allowed())).toEqual([0xc3, 0xe6, 256 + WORDS.indexOf("é"), 256 + WORDS.indexOf("日本"), id(PARTIAL[0]!)]);
+    expect(tokensOf(matcher.allowed())).toEqual([
+      0xc3,
+      0xe6,
+      256 + WORDS.indexOf("é"),
+      256 + WORDS.indexOf("日本"),
+      id(PARTIAL[0]!),
+    ]);
     matcher.accept(0xe6);
     expect(tokensOf(matcher.allowed())).toEqual([0x97, 0x9c, id(PARTIAL[1]!)]);
     matcher.accept(0x97);

@@ -66,7 +66,9 @@ function pick(tokens: readonly number[], random: () => number): number {
 function closing(allowed: readonly number[], vocabulary: Vocabulary, random: () => number): number {
   const ends = allowed.filter((token) => {
     const bytes = vocabulary.bytes(token);
-    return bytes !== null && bytes.length === 1 && (bytes[0]! >= 0x80 || '"}])'.includes(String.fromCharCode(bytes[0]!)));
+    return (
+      bytes !== null && bytes.length === 1 && (bytes[0]! >= 0x80 || '"}])'.includes(String.fromCharCode(bytes[0]!)))
+    );
   });
   if (ends.length > 0) return pick(ends, random);
   const short = allowed.filter((token) => (vocabulary.bytes(token)?.length ?? 0) <= 2);

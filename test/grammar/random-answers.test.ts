@@ -15,7 +15,23 @@ import { smallVocabulary } from "./small-vocabulary.ts";
 
 const v3Json = deepseekV3Json();
 const v3 = v3Json === null ? null : new Vocabulary(new Tokenizer(specFromTokenizerJson(JSON.parse(v3Json))));
-const small = smallVocabulary(['":', '", "', '"}', "}}", '{"', "name", ", ", "true", "0.5", "ab", "日本", "😀", "\\n", '\\"', "\\u"]);
+const small = smallVocabulary([
+  '":',
+  '", "',
+  '"}',
+  "}}",
+  '{"',
+  "name",
+  ", ",
+  "true",
+  "0.5",
+  "ab",
+  "日本",
+  "😀",
+  "\\n",
+  '\\"',
+  "\\u",
+]);
 
 function validator(schema: unknown): (value: unknown) => string | null {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -25,7 +41,12 @@ function validator(schema: unknown): (value: unknown) => string | null {
 }
 
 /** Random answers of a source: each must end, be JSON, and satisfy a validator that we did not write. */
-async function checkAnswers(source: GrammarSource, schema: unknown, vocabulary: Vocabulary, seeds: number): Promise<void> {
+async function checkAnswers(
+  source: GrammarSource,
+  schema: unknown,
+  vocabulary: Vocabulary,
+  seeds: number,
+): Promise<void> {
   const grammar = await compileGrammar(source, vocabulary);
   const validate = validator(schema);
   for (let seed = 1; seed <= seeds; seed++) {
@@ -40,14 +61,31 @@ const FORMATS = ["date-time", "date", "time", "duration", "email", "hostname", "
 
 /** Schemas of the supported keywords, whose values a random answer may well reach. */
 const schemas: fc.Memo<unknown> = fc.memo((depth) => (depth > 1 ? fc.oneof(scalars, containers(depth)) : scalars));
-const bounds = fc.tuple(fc.integer({ min: -2000, max: 2000 }), fc.integer({ min: 0, max: 3000 }), fc.constantFrom(1, 10, 1000));
+const bounds = fc.tuple(
+  fc.integer({ min: -2000, max: 2000 }),
+  fc.integer({ min: 0, max: 3000 }),
+  fc.constantFrom(1, 10, 1000),
+);
 const scalars: fc.Arbitrary<unknown> = fc.oneof(
-  fc.constantFrom({ type: "string" }, { type: "boolean" }, { type: "null" }, { type: "number" }, { type: "integer" }, {}),
+  fc.constantFrom(
+    { type: "string" },
+    { type: "boolean" },
+    { type: "null" },
+    { type: "number" },
+    { type: "integer" },
+    {},
+  ),
   fc.constantFrom(...FORMATS).map((format) => ({ type: "string", format })),
   fc.tuple(fc.nat(8), fc.nat(30)).map(([min, more]) => ({ type: "string", minLength: min, maxLength: min + more })),
-  fc.constantFrom("^[a-c]+$", "x\\d{2,}", "^(ab|cd)*$", "^\"q\\\\?\"", "[^a-z]{3}$", "^$|^.{2}$").map((pattern) => ({ pattern, type: "string" })),
+  fc
+    .constantFrom("^[a-c]+$", "x\\d{2,}", "^(ab|cd)*$", '^"q\\\\?"', "[^a-z]{3}$", "^$|^.{2}$")
+    .map((pattern) => ({ pattern, type: "string" })),
   bounds.map(([low, size, unit]) => ({ type: "integer", minimum: low, maximum: low + size * unit })),
-  bounds.map(([low, size, unit]) => ({ type: "number", exclusiveMinimum: low / unit, maximum: (low + size + 1) / unit })),
+  bounds.map(([low, size, unit]) => ({
+    type: "number",
+    exclusiveMinimum: low / unit,
+    maximum: (low + size + 1) / unit,
+  })),
   fc.integer({ min: 1, max: 40 }).map((multipleOf) => ({ type: "integer", multipleOf })),
   fc.uniqueArray(fc.jsonValue({ maxDepth: 1 }), { minLength: 1, maxLength: 4 }).map((values) => ({ enum: values })),
   fc.constantFrom({ type: ["string", "null"] }, { anyOf: [{ type: "integer" }, { const: "none" }] }),
@@ -55,15 +93,23 @@ const scalars: fc.Arbitrary<unknown> = fc.oneof(
 const containers = (depth: number): fc.Arbitrary<unknown> =>
   fc.oneof(
     fc
-      .tuple(fc.dictionary(fc.string({ maxLength: 6 }), schemas(depth - 1), { maxKeys: 4 }), fc.func(fc.boolean()), fc.constantFrom(false, true, { type: "integer" }))
+      .tuple(
+        fc.dictionary(fc.string({ maxLength: 6 }), schemas(depth - 1), { maxKeys: 4 }),
+        fc.func(fc.boolean()),
+        fc.constantFrom(false, true, { type: "integer" }),
+      )
       .map(([properties, needs, additionalProperties]) => ({
         type: "object",
         properties,
         required: Object.keys(properties).filter((name) => needs(name)),
         additionalProperties,
       })),
-    fc.tuple(schemas(depth - 1), fc.nat(3), fc.nat(3)).map(([items, minItems, more]) => ({ type: "array", items, minItems, maxItems: minItems + more })),
-    fc.array(schemas(depth - 1), { minLength: 1, maxLength: 3 }).map((prefixItems) => ({ type: "array", prefixItems, items: false })),
+    fc
+      .tuple(schemas(depth - 1), fc.nat(3), fc.nat(3))
+      .map(([items, minItems, more]) => ({ type: "array", items, minItems, maxItems: minItems + more })),
+    fc
+      .array(schemas(depth - 1), { minLength: 1, maxLength: 3 })
+      .map((prefixItems) => ({ type: "array", prefixItems, items: false })),
     fc.array(schemas(depth - 1), { minLength: 2, maxLength: 3 }).map((anyOf) => ({ anyOf })),
   );
 

@@ -142,7 +142,8 @@ describe("the embedded model behind the API", () => {
     abort.abort(new Error("gone"));
     await expect(left).rejects.toThrow("gone");
     await expect(model.engine.embed(Array(600).fill(5), "mean")).rejects.toMatchObject({ status: 400 });
-    expect(model.engine.activity).toEqual({ running: 0, waiting: 0 });
+    const { pages, running, waiting } = model.engine.activity;
+    expect([running, waiting, pages.available]).toEqual([0, 0, pages.total]);
   });
 
   it("completes plain text from its beginning", async () => {

@@ -35,7 +35,8 @@ function said(socket: Socket): Promise<string> {
 }
 
 async function expectAlive(): Promise<void> {
-  expect(model.engine.activity).toEqual({ running: 0, waiting: 0 });
+  const { pages, running, waiting } = model.engine.activity;
+  expect([running, waiting, pages.available]).toEqual([0, 0, pages.total]);
   const { choices } = await server.client.chat.completions.create({
     model: "x",
     messages: [{ role: "user", content: "Hello" }],

@@ -3,7 +3,6 @@ import { type CompletionRequest, completionRequest } from "../../protocol/comple
 import type { Completion } from "../../protocol/completion-response.ts";
 import { completionParameters } from "../../protocol/parameters.ts";
 import { parseRequest } from "../../protocol/parse-request.ts";
-import { cachedTokens } from "../answer.ts";
 import { answerHead } from "../answer-head.ts";
 import { answerJson } from "../answer-json.ts";
 import { checkLength, checkTokens } from "../check-tokens.ts";
@@ -153,7 +152,7 @@ function promptOf(index: number, body: CompletionRequest): number {
 }
 
 function counted(end: EndEvent): CountedTokens {
-  return { ...end, cachedTokens: cachedTokens(end) };
+  return { ...end, cachedTokens: end.cachedPromptTokens };
 }
 
 function completionUsage(usage: UsageCounter): Completion["usage"] {
