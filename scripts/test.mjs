@@ -1,5 +1,6 @@
 // `npm test [-- files and vitest options]`: sets up what is missing, then runs the tests. The last line on stdout is
 // `N passed, N failed, N skipped` (test/reporter.ts); the exit code is not 0 if a test failed or none ran.
+import { fetchRedis } from "./fetch-redis.mjs";
 import { fetchTestModels } from "./fetch-test-models.mjs";
 import { fetchTestTools } from "./fetch-test-tools.mjs";
 import { run, tool } from "./run.mjs";
@@ -14,6 +15,7 @@ async function test() {
     // The tests that want them say so when they could not be had.
     await fetchTestModels();
     await fetchTestTools();
+    await fetchRedis();
   }
   return run([...tool("vitest"), "run", ...args], { stdout: "inherit" });
 }

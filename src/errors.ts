@@ -75,14 +75,17 @@ export class ApiError extends DeepTsError {
   readonly status: number;
   readonly type: string;
   readonly param: string | null;
+  /** Seconds after which the request may succeed, where that is known. */
+  readonly retryAfter: number | null;
   constructor(
     status: number,
     message: string,
-    detail: { type?: string; param?: string | null; code?: string; cause?: unknown } = {},
+    detail: { type?: string; param?: string | null; code?: string; retryAfter?: number; cause?: unknown } = {},
   ) {
     super(detail.code ?? "invalid_request", message, { cause: detail.cause });
     this.status = status;
     this.type = detail.type ?? (status >= 500 ? "server_error" : "invalid_request_error");
     this.param = detail.param ?? null;
+    this.retryAfter = detail.retryAfter ?? null;
   }
 }

@@ -7,13 +7,15 @@ export type Arg = TextArg | ChoiceArg | NumberArg | FlagArg | ListArg;
 
 interface ArgBase {
   readonly help: string;
+  /** Environment variable that is read where the argument is not given: of a list with commas, of a flag true or false. */
+  readonly env?: string;
+  /** The value is not for other eyes: --print-config shows that there is one. */
+  readonly secret?: true;
 }
 
 interface TakesValue extends ArgBase {
   /** Stands for the value in the help, e.g. FILE. Default: the name in capitals. */
   readonly value?: string;
-  /** Environment variable that is read where the argument is not given. */
-  readonly env?: string;
   readonly required?: true;
 }
 
@@ -97,6 +99,8 @@ export interface CommandDefinition<A extends Args, O extends Operands> {
   readonly description?: string;
   readonly operands?: O;
   readonly args: A;
+  /** Its arguments may also stand in a configuration file (config-file.ts); it must have the argument `config`. */
+  readonly readsConfig?: true;
   readonly examples: readonly Example[];
   /** Meaning by exit code. */
   readonly exits: Readonly<Record<number, string>>;

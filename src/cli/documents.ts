@@ -1,6 +1,7 @@
 import { FORMAT_NAMES } from "../grammar/formats.ts";
 import { ANNOTATIONS, KEYWORDS } from "../grammar/schema-keywords.ts";
-import { chatParameters, completionParameters, type Parameter } from "../protocol/parameters.ts";
+import { type Operation, operations } from "../protocol/operations.ts";
+import type { Parameter } from "../protocol/parameters.ts";
 import { argHelp, type Command, flagOf, flagUsage, operandUsage } from "./command.ts";
 import { commands } from "./commands.ts";
 
@@ -8,12 +9,31 @@ import { commands } from "./commands.ts";
 export function generatedSections(): Readonly<Record<string, Readonly<Record<string, string>>>> {
   return {
     "docs/CLI.md": { commands: commands.map(commandSection).join("\n\n") },
-    "docs/API.md": {
-      "chat parameters": parameterTable(chatParameters),
-      "completion parameters": parameterTable(completionParameters),
-    },
+    "docs/API.md": { requests: requestTable(), parameters: parameterSections() },
     "docs/STRUCTURED.md": { keywords: keywordTable() },
   };
+}
+
+function requestTable(): string {
+  const rows = operations.map(({ aliases = [], method, open, path, summary }) => [
+    [path, ...aliases].map((name) => `\`${method} ${name}\``).join(", "),
+    `${summary}${open ? " (no key)" : ""}`,
+  ]);
+  return table(["Request", "Answer"], rows);
+}
+
+/** One section for each list of parameters; paths that share one share it. */
+function parameterSections(): string {
+  const byList = new Map<readonly Parameter[], Operation[]>();
+  for (const operation of operations) {
+    const list = operation.request?.parameters;
+    if (list !== undefined) byList.set(list, [...(byList.get(list) ?? []), operation]);
+  }
+  const sections = [...byList].map(([list, same]) => {
+    const paths = same.flatMap(({ aliases = [], path }) => [path, ...aliases]).map((path) => `\`${path}\``);
+    return `### ${paths.join(", ")}\n\n${parameterTable(list)}`;
+  });
+  return sections.join("\n\n");
 }
 
 function keywordTable(): string {

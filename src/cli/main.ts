@@ -1,11 +1,12 @@
-import { readFileSync } from "node:fs";
 import { DeepTsError } from "../errors.ts";
 import { commands, DEFAULT_COMMAND } from "./commands.ts";
+import { loadConfig, type Settings } from "./config-file.ts";
 import { exitCodeOf } from "./exit-codes.ts";
 import { Interrupted, Interrupts } from "./interrupts.ts";
 import { type Io, processIo } from "./io.ts";
 import { isClosedPipe, Output } from "./output.ts";
-import { parseCommandLine } from "./parse.ts";
+import { type Parsed, parseCommandLine } from "./parse.ts";
+import { packageVersion } from "./version.ts";
 
 /**
  * The command `deepts`. Never ends the process itself.
@@ -29,7 +30,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
     }
     const { signal } = interrupts;
     // Made by the parser from this command's own table.
-    const args = parsed.values as never;
+    const args = parsed.values(await configOf(parsed)) as never;
     await parsed.command.run({ args, io, stdout, stderr, interrupts, signal });
     return 0;
   } catch (error) {
@@ -39,6 +40,11 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   } finally {
     interrupts.close();
   }
+}
+
+/** The configuration file of a command that reads one. */
+async function configOf({ command, values }: Extract<Parsed, { command: object }>): Promise<Settings | null> {
+  return command.readsConfig ? loadConfig(values().config as string | undefined, process.cwd()) : null;
 }
 
 async function report(error: unknown, stderr: Output, env: Io["env"]): Promise<void> {
@@ -53,10 +59,4 @@ async function report(error: unknown, stderr: Output, env: Io["env"]): Promise<v
 function stackOf(error: Error): string {
   const own = error.stack ?? "";
   return error.cause instanceof Error ? `${own}\ncaused by ${stackOf(error.cause)}` : own;
-}
-
-/** package.json lies beside src/ and beside dist/. */
-function packageVersion(): string {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
 }

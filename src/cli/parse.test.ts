@@ -34,7 +34,7 @@ const eat = defineCommand({
 function parse(argv: string[], env: Record<string, string> = {}) {
   const commands: Command[] = [bake, eat];
   const parsed = parseCommandLine(argv, { commands, fallback: "bake", version: "1.2.3", env });
-  return parsed.command === null ? parsed.text : { name: parsed.command.name, ...parsed.values };
+  return parsed.command === null ? parsed.text : { name: parsed.command.name, ...parsed.values() };
 }
 
 const nothing = { name: "bake", minutes: 30, pan: "round", topping: [], glaze: false };

@@ -9,8 +9,8 @@ import {
   type NumberArg,
   operandUsage,
   rangeOf,
-  type TakesValueArg,
 } from "./command.ts";
+import type { Settings } from "./config-file.ts";
 import { UsageError } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 
@@ -24,7 +24,11 @@ export interface ParseOptions {
 
 /** What a command line asks for: a command, or text to print (--help, --version). */
 export type Parsed =
-  | { readonly command: Command; readonly values: Readonly<Record<string, unknown>> }
+  | {
+      readonly command: Command;
+      /** The arguments of the command line and the environment, and below them those of a configuration file. */
+      values(settings?: Settings | null): Readonly<Record<string, unknown>>;
+    }
   | { readonly command: null; readonly text: string };
 
 const HELP_WIDTH = 100;
@@ -49,7 +53,7 @@ export function parseCommandLine(argv: readonly string[], options: ParseOptions)
   for (const command of commands) {
     const sub = addCommand(program, command);
     sub.action(() => {
-      parsed = { command, values: valuesOf(command, sub.opts(), sub.args, env) };
+      parsed = { command, values: (settings = null) => valuesOf(command, sub.opts(), sub.args, env, settings) };
     });
   }
   const [first] = argv;
@@ -97,8 +101,17 @@ function valuesOf(
   options: Readonly<Record<string, unknown>>,
   rest: readonly string[],
   env: Io["env"],
+  settings: Settings | null,
 ): Readonly<Record<string, unknown>> {
-  const values = Object.entries(command.args).map(([name, arg]) => [name, argValue(name, arg, options[name], env)]);
+  const unknown = Object.keys(settings?.values ?? {}).find((name) => command.args[name] === undefined);
+  if (unknown !== undefined) {
+    const known = Object.keys(command.args).join(", ");
+    throw new UsageError(`${settings!.file}: unknown setting ${JSON.stringify(unknown)}; there are ${known}`);
+  }
+  const values = Object.entries(command.args).map(([name, arg]) => [
+    name,
+    argValue(name, arg, givenValue(name, arg, options[name], env, settings)),
+  ]);
   const operands = Object.entries(command.operands ?? {}).map(([name, operand], i) => [
     name,
     operand.rest ? rest.slice(i) : rest[i],
@@ -106,22 +119,50 @@ function valuesOf(
   return Object.fromEntries([...values, ...operands]);
 }
 
-function argValue(name: string, arg: Arg, given: unknown, env: Io["env"]): unknown {
-  if (arg.type === "flag") return given ?? (arg.negatable ? undefined : false);
-  if (arg.type === "list") return given ?? [];
-  const { text, from } = textOf(name, arg, given as string | undefined, env);
-  if (text !== undefined) {
-    if (arg.type === "text") return text;
-    return arg.type === "choice" ? choiceOf(from, text, arg) : numberOf(from, text, arg);
-  }
-  if (arg.required) throw new UsageError(`${from} is required: ${arg.help}`);
-  return arg.default;
+/** A value as it was written, and where: what an error names. */
+interface Given {
+  readonly from: string;
+  readonly value: unknown;
 }
 
-/** The value as it was written, and where. An empty environment variable counts as none. */
-function textOf(name: string, arg: TakesValueArg, given: string | undefined, env: Io["env"]) {
+/** The command line goes before the environment, and that before the file. An empty environment variable counts as none. */
+function givenValue(
+  name: string,
+  arg: Arg,
+  option: unknown,
+  env: Io["env"],
+  settings: Settings | null,
+): Given | undefined {
+  if (option !== undefined) return { from: flagOf(name), value: option };
   const set = arg.env === undefined ? undefined : env[arg.env] || undefined;
-  return given === undefined && set !== undefined ? { text: set, from: arg.env! } : { text: given, from: flagOf(name) };
+  if (set !== undefined) return { from: arg.env!, value: arg.type === "list" ? set.split(/\s*,\s*/) : set };
+  const setting = settings?.values[name];
+  return setting === undefined ? undefined : { from: `${settings!.file}: ${name}`, value: setting };
+}
+
+function argValue(name: string, arg: Arg, given: Given | undefined): unknown {
+  if (given === undefined) {
+    if (arg.type === "flag") return arg.negatable ? undefined : false;
+    if (arg.type === "list") return [];
+    if (arg.required) throw new UsageError(`${flagOf(name)} is required: ${arg.help}`);
+    return arg.default;
+  }
+  const { from, value } = given;
+  const wrong = (wanted: string) => new UsageError(`${from}: want ${wanted}, got ${JSON.stringify(value)}`);
+  if (arg.type === "flag") {
+    if (value === true || value === "true" || value === "1") return true;
+    if (value === false || value === "false" || value === "0") return false;
+    throw wrong("true or false");
+  }
+  if (arg.type === "list") {
+    if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+    throw arg.secret ? new UsageError(`${from}: want a list of strings`) : wrong("a list of strings");
+  }
+  if (typeof value === "number" && (arg.type === "integer" || arg.type === "number"))
+    return numberOf(from, String(value), arg);
+  if (typeof value !== "string") throw wrong(arg.type === "integer" || arg.type === "number" ? "a number" : "a string");
+  if (arg.type === "text") return value;
+  return arg.type === "choice" ? choiceOf(from, value, arg) : numberOf(from, value, arg);
 }
 
 function choiceOf(from: string, text: string, { values }: ChoiceArg): string {

@@ -1,7 +1,6 @@
 import type { Batch, Outputs } from "../tensor/backend.ts";
 import { ROW_PROMPT } from "../tensor/backend.ts";
 import { nextTurn } from "../tensor/next-turn.ts";
-import type { Answer } from "./answer.ts";
 import type { BlockPool } from "./block-pool.ts";
 import type { PlannedRows, Scheduler } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";
@@ -9,6 +8,20 @@ import { toBatch } from "./step-batch.ts";
 
 /** Milliseconds of choosing tokens after which other work of the process gets its turn. */
 const SAMPLING_MS = 8;
+
+/** What the loop works at: an answer, or an embedding. */
+export interface Task {
+  readonly sequence: Sequence;
+  readonly events: { fail(error: unknown): void };
+  /**
+   * All tokens so far are computed.
+   * @param logits [vocabSize] f32, after the last of them
+   * @returns whether it goes on, with a token more
+   */
+  advance(logits: Float32Array): boolean;
+  /** Takes the states of tokens from `start` on, [rows, hidden] after the last norm. Left out: nobody reads them. */
+  takeStates?(states: Float32Array, start: number): void;
+}
 
 /** What the loop has done since the engine was loaded. */
 export interface EngineCounters {
@@ -28,8 +41,8 @@ export class EngineLoop {
   readonly #scheduler: Scheduler;
   readonly #pool: BlockPool;
   readonly #run: (batch: Batch) => Promise<Outputs>;
-  readonly #answers = new Map<Sequence, Answer>();
-  readonly #cancelled = new Set<Answer>();
+  readonly #answers = new Map<Sequence, Task>();
+  readonly #cancelled = new Set<Task>();
   readonly #counters = { steps: 0, promptRows: 0, generatedRows: 0 };
   #stepping = false;
   /** The loop, while it runs. */
@@ -46,14 +59,14 @@ export class EngineLoop {
   }
 
   /** @throws CacheFullError, ApiError 503: see Scheduler.add */
-  submit(answer: Answer): void {
+  submit(answer: Task): void {
     this.#scheduler.add(answer.sequence);
     this.#answers.set(answer.sequence, answer);
     this.#loop ??= this.#steps();
   }
 
   /** Nobody wants the answer any more, however far it is. @returns false when it had ended by itself */
-  cancel(answer: Answer): boolean {
+  cancel(answer: Task): boolean {
     if (!this.#answers.has(answer.sequence)) return false;
     if (this.#stepping && this.#scheduler.running.includes(answer.sequence)) this.#cancelled.add(answer);
     else this.#remove(answer);
@@ -97,6 +110,7 @@ export class EngineLoop {
     const outputs = await this.#run(batch);
     this.#counters.steps++;
     for (const kind of batch.kinds) this.#counters[kind === ROW_PROMPT ? "promptRows" : "generatedRows"]++;
+    await this.#takeStates(plan, outputs);
     if (batch.logitRows.length === 0) return;
     const logits = (await outputs.logits!.read()) as Float32Array;
     const width = logits.length / batch.logitRows.length;
@@ -108,6 +122,18 @@ export class EngineLoop {
       if (performance.now() - since < SAMPLING_MS) continue;
       await nextTurn();
       since = performance.now();
+    }
+  }
+
+  async #takeStates(plan: readonly PlannedRows[], outputs: Outputs): Promise<void> {
+    if (!plan.some(({ sequence }) => this.#answers.get(sequence)?.takeStates)) return;
+    const states = (await outputs.finalNorm!.read()) as Float32Array;
+    const width = states.length / plan.reduce((rows, { count }) => rows + count, 0);
+    let row = 0;
+    for (const { sequence, start, count } of plan) {
+      const own = states.subarray(row * width, (row + count) * width);
+      this.#answers.get(sequence)?.takeStates?.(own, start);
+      row += count;
     }
   }
 
@@ -128,7 +154,7 @@ export class EngineLoop {
     this.#remove(answer);
   }
 
-  #remove(answer: Answer): void {
+  #remove(answer: Task): void {
     if (this.#answers.delete(answer.sequence)) this.#scheduler.remove(answer.sequence);
   }
 }

@@ -6,11 +6,13 @@ import type { RenderTemplate } from "../tokenizer/chat-template.ts";
 import { ChatRenderer, withToolArguments } from "../tokenizer/chat-template.ts";
 import { Answer } from "./answer.ts";
 import { BlockPool } from "./block-pool.ts";
-import { type EngineCounters, EngineLoop } from "./engine-loop.ts";
+import { Embedding } from "./embedding.ts";
+import { type EngineCounters, EngineLoop, type Task } from "./engine-loop.ts";
 import { pagesFor } from "./evaluate.ts";
 import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "./generation.ts";
 import type { Prediction, RunnerOptions } from "./network-runner.ts";
 import { NetworkRunner } from "./network-runner.ts";
+import { Pooler, type Pooling } from "./pooling.ts";
 import { Candidates } from "./sampling/candidates.ts";
 import { breakerSequences, DRY_BREAKER_STRINGS } from "./sampling/dry-breakers.ts";
 import type { SamplingParams } from "./sampling/params.ts";
@@ -85,6 +87,7 @@ export class Engine implements ServedModel {
   readonly #loop: EngineLoop;
   readonly #chat: ChatRenderer | null;
   readonly #vocabSize: number;
+  readonly #hiddenSize: number;
   readonly #workspace: Candidates;
   /** One for each answer that is being made. */
   readonly #stops = new Set<(error: unknown) => void>();
@@ -105,6 +108,7 @@ export class Engine implements ServedModel {
     this.#scheduler = new Scheduler(this.#pool, { maxRows, maxSeqs: parallel, maxWaiting });
     this.#loop = new EngineLoop(this.#scheduler, this.#pool, (batch) => runner.run(batch));
     this.#vocabSize = checkpoint.config.vocabSize;
+    this.#hiddenSize = checkpoint.config.hiddenSize;
     this.#workspace = new Candidates(checkpoint.config.vocabSize);
     const { chatTemplate, bosToken, eosToken, tokenizer } = text;
     const template = chatTemplate === null ? null : { source: chatTemplate, bosToken, eosToken };
@@ -160,18 +164,7 @@ export class Engine implements ServedModel {
     if (this.#closed) throw closedError();
     const answer = this.#prepare(request);
     if (answer === null) return yield emptyAnswer(request.prompt.length);
-    // One that is complete may still be read to its end, whatever time that takes.
-    const stop = (error: unknown) => {
-      if (this.#loop.cancel(answer)) answer.events.fail(error);
-    };
-    const onAbort = () => {
-      this.#loop.cancel(answer);
-      answer.events.fail(signal!.reason);
-    };
-    const { timeoutMs } = request;
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
-    signal?.addEventListener("abort", onAbort);
-    this.#stops.add(stop);
+    const leave = this.#watch(answer, signal, request.timeoutMs);
     try {
       this.#loop.submit(answer);
       for (let event: GenerationEvent | null = null; event?.type !== "end"; ) {
@@ -179,11 +172,50 @@ export class Engine implements ServedModel {
         yield event;
       }
     } finally {
+      leave();
+    }
+  }
+
+  async embed(
+    prompt: readonly number[],
+    pooling: Pooling,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<Float32Array> {
+    signal?.throwIfAborted();
+    if (this.#closed) throw closedError();
+    this.#room(prompt);
+    // Of a salt of its own: the states of tokens that were found in the cache would be missing.
+    const salt = `embedding ${crypto.randomUUID()}`;
+    const sequence = new Sequence({ prompt, maxLength: prompt.length, salt });
+    const embedding = new Embedding(sequence, new Pooler(pooling, this.#hiddenSize));
+    const leave = this.#watch(embedding, signal);
+    try {
+      this.#loop.submit(embedding);
+      return await embedding.vector;
+    } finally {
+      leave();
+    }
+  }
+
+  /** Ends a task when its client leaves, its time is up or the engine closes. Call what comes back when it has ended. */
+  #watch(task: Task, signal: AbortSignal | undefined, timeoutMs?: number): () => void {
+    // One that is complete may still be read to its end, whatever time that takes.
+    const stop = (error: unknown) => {
+      if (this.#loop.cancel(task)) task.events.fail(error);
+    };
+    const onAbort = () => {
+      this.#loop.cancel(task);
+      task.events.fail(signal!.reason);
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
+    signal?.addEventListener("abort", onAbort);
+    this.#stops.add(stop);
+    return () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
       this.#stops.delete(stop);
-      this.#loop.cancel(answer);
-    }
+      this.#loop.cancel(task);
+    };
   }
 
   async renderChat(input: ChatInput): Promise<RenderedChat> {
@@ -198,6 +230,14 @@ export class Engine implements ServedModel {
     const ids = tokenizer.encode(text, { special });
     const { addBos, bosId } = tokenizer;
     return addBos && bosId !== null && ids[0] !== bosId ? [bosId, ...ids] : ids;
+  }
+
+  encode(text: string, { special = false }: { special?: boolean } = {}): number[] {
+    return this.text.tokenizer.encode(text, { special });
+  }
+
+  decode(ids: readonly number[]): string {
+    return this.text.tokenizer.decode(ids);
   }
 
   tokenBytes(token: number): Uint8Array {

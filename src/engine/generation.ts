@@ -1,4 +1,5 @@
 import type { TokenConstraint } from "./constraint.ts";
+import type { Pooling } from "./pooling.ts";
 import type { SamplingInput } from "./sampling/params.ts";
 
 /** What one answer is asked to be. */
@@ -96,10 +97,19 @@ export interface ServedModel {
    * An abort of `signal` ends the iteration with the signal's reason and frees the cache at once.
    */
   generate(request: GenerationRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerationEvent>;
+  /**
+   * One vector for a text, of length 1 and the model's hidden size: the states after the last norm, pooled.
+   * @throws ApiError as `generate`
+   */
+  embed(prompt: readonly number[], pooling: Pooling, options?: { signal?: AbortSignal }): Promise<Float32Array>;
   /** @throws TextError when the template refuses the messages or the model has none */
   renderChat(input: ChatInput): Promise<RenderedChat>;
   /** Plain text to ids as a prompt: BOS first where the model wants one; special tokens in it are parsed unless told not to. */
   encodePrompt(text: string, options?: { special?: boolean }): number[];
+  /** Text to ids without BOS. Special tokens in it are parsed only with `special: true` (default false: plain text). */
+  encode(text: string, options?: { special?: boolean }): number[];
+  /** Ids to text, special tokens written out; bytes that are no UTF-8 become U+FFFD. @throws TextError for no token id */
+  decode(ids: readonly number[]): string;
   /** The bytes of one token, for logprobs. */
   tokenBytes(token: number): Uint8Array;
 }

@@ -10,8 +10,15 @@ const v3 = (name: string, json: string) => `${CALL}function${SEP}${name}\n\`\`\`
 const v31 = (name: string, json: string) => `${CALL}${name}${SEP}${json}${END_CALL}`;
 const call = (name: string, args: string, complete = true) => ({ name, arguments: args, complete });
 
+const kimi = (id: string, json: string) =>
+  `<|tool_call_begin|>${id}<|tool_call_argument_begin|>${json}<|tool_call_end|>`;
+const [KIMI_CALLS, KIMI_END] = ["<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"];
+const qwen = (json: string) => `<tool_call>\n${json}\n</tool_call>`;
+const pair = (key: string, value: string) => `<arg_key>${key}</arg_key>\n<arg_value>${value}</arg_value>\n`;
+const glm = (name: string, ...pairs: string[]) => `<tool_call>${name}\n${pairs.join("")}</tool_call>`;
+
 function events(pieces: readonly string[]): ToolEvent[] {
-  const parser = new ToolCallParser();
+  const parser = new ToolCallParser({ isText: (_, parameter) => parameter === "text" });
   return [...pieces.flatMap((piece) => parser.push(piece)), ...parser.flush()];
 }
 
@@ -122,6 +129,61 @@ describe("ToolCallParser", () => {
       `${CALL}oops${v31("f", "{}")}`,
       { content: `${CALL}oops`, calls: [call("f", "{}")] },
     ],
+    [
+      "two Kimi-K2 calls",
+      `Hm.${KIMI_CALLS}${kimi("functions.f:0", '{"a": 1}')}${kimi("functions.g:1", "{}")}${KIMI_END}`,
+      { content: "Hm.", calls: [call("f", '{"a": 1}'), call("g", "{}")] },
+    ],
+    ["a Kimi-K2 call without its prefix", kimi(" f:3 ", "{}"), { content: "", calls: [call("f", "{}")] }],
+    [
+      "a Kimi-K2 call without a name",
+      kimi("functions.:0", "{}"),
+      { content: "<|tool_call_begin|>functions.:0<|tool_call_argument_begin|>{}", calls: [] },
+    ],
+    [
+      "Qwen's calls",
+      `Sure.\n${qwen('{"name": "f", "arguments": {"a": "}\\""}}')}\n${qwen('{"name":"g","arguments":{}}')}`,
+      { content: "Sure.\n", calls: [call("f", '{"a": "}\\""}'), call("g", "{}")] },
+    ],
+    [
+      "a Qwen call with its name last",
+      qwen('{"arguments": {"a": [1]}, "name": "f"}'),
+      { content: "", calls: [call("f", '{"a":[1]}')] },
+    ],
+    ["a Qwen call without arguments", qwen('{"name": "f"}'), { content: "", calls: [call("f", "{}")] }],
+    ["a Qwen call that is no JSON", `${qwen("{f}")} x`, { content: `${qwen("{f}")} x`, calls: [] }],
+    [
+      "an end within Qwen's arguments",
+      '<tool_call>{"name": "f", "arguments": {"a": {',
+      { content: "", calls: [call("f", '{"a": {', false)] },
+    ],
+    ["an end within a Qwen name", '<tool_call>{"name": "f', { content: '<tool_call>{"name": "f', calls: [] }],
+    [
+      "GLM's calls: text as it stands, other values as JSON where they are",
+      `${glm("f", pair("text", 'say "12"\n'), pair("n", "12"), pair("other", "x y"))}\n${glm("g")}`,
+      { content: "", calls: [call("f", '{"text": "say \\"12\\"\\n", "n": 12, "other": "x y"}'), call("g", "{}")] },
+    ],
+    [
+      "a GLM call on one line",
+      "<tool_call>f<arg_key>text</arg_key><arg_value>a</arg_value></tool_call>",
+      { content: "", calls: [call("f", '{"text": "a"}')] },
+    ],
+    [
+      "an end within a GLM value",
+      "<tool_call>f\n<arg_key>n</arg_key><arg_value>12",
+      { content: "", calls: [call("f", '{"n": 12', false)] },
+    ],
+    [
+      "a tag that holds no call",
+      "<tool_call>not a call</tool_call>",
+      { content: "<tool_call>not a call</tool_call>", calls: [] },
+    ],
+    [
+      "a tag of pairs without a name",
+      `<tool_call>${pair("a", "1")}</tool_call>`,
+      { content: `<tool_call>${pair("a", "1")}</tool_call>`, calls: [] },
+    ],
+    ["an empty tag", "<tool_call> </tool_call>!", { content: "<tool_call> </tool_call>!", calls: [] }],
   ])("reads %s, whole and character by character", (_, text, want) => {
     expect(parse(text)).toEqual(want);
     expect(parse(...text)).toEqual(want);
@@ -144,6 +206,17 @@ describe("ToolCallParser", () => {
       "```",
       "<｜",
       "tool▁",
+      KIMI_CALLS,
+      "<|tool_call_begin|>functions.f:0",
+      "<|tool_call_argument_begin|>",
+      "<tool_call>",
+      "</tool_call>",
+      '{"name": "f", "arguments": ',
+      "<arg_key>",
+      "</arg_key>",
+      "<arg_value>",
+      "</arg_value>",
+      "text",
     );
     const texts = fc.array(
       fc.array(part, { maxLength: 5 }).map((parts) => parts.join("")),
@@ -168,6 +241,31 @@ describe("ToolCallParser", () => {
       { type: "toolCall", index: 1, name: "g" },
       { type: "arguments", index: 1, text: "[]" },
       { type: "toolCallEnd", index: 1, complete: true },
+    ]);
+  });
+
+  it("keeps the id that Kimi-K2 gives a call", () => {
+    expect(events([kimi("functions.f:2", "{}")])[0]).toEqual({
+      type: "toolCall",
+      index: 0,
+      name: "f",
+      id: "functions.f:2",
+    });
+  });
+
+  it("streams the arguments of tagged calls as they come", () => {
+    const parser = new ToolCallParser({ isText: () => true });
+    parser.push('<tool_call>{"name": "f", "argu');
+    expect(parser.push('ments": {"a')).toEqual([
+      { type: "toolCall", index: 0, name: "f" },
+      { type: "arguments", index: 0, text: '{"a' },
+    ]);
+    expect(parser.push('": 1}')).toEqual([{ type: "arguments", index: 0, text: '": 1}' }]);
+    expect(parser.push("}</tool_call>")).toEqual([{ type: "toolCallEnd", index: 0, complete: true }]);
+    parser.push("<tool_call>g\n<arg_key>code</arg_key>");
+    expect(parser.push('<arg_value>a "b"')).toEqual([
+      { type: "arguments", index: 1, text: '{"code": "' },
+      { type: "arguments", index: 1, text: 'a \\"b\\"' },
     ]);
   });
 

@@ -1,10 +1,7 @@
 import { StopMatcher } from "./stop-strings.ts";
+import { type IsText, TaggedCall, type TaggedEvent } from "./tagged-call.ts";
+import { CALL_FORMATS, type CallFormat, type CallHeader, DEEPSEEK_CALLS, TAG_OPEN } from "./tool-call-formats.ts";
 
-const CALLS_BEGIN = "<｜tool▁calls▁begin｜>";
-const CALLS_END = "<｜tool▁calls▁end｜>";
-const CALL_BEGIN = "<｜tool▁call▁begin｜>";
-const CALL_END = "<｜tool▁call▁end｜>";
-const SEPARATOR = "<｜tool▁sep｜>";
 const FENCE = "```";
 const JSON_FENCE = "```json";
 
@@ -13,40 +10,62 @@ const V3_TYPE = "function";
 
 export type ToolEvent =
   | { readonly type: "content"; readonly text: string }
-  | { readonly type: "toolCall"; readonly index: number; readonly name: string }
+  /** `id` only where the wire format has one. */
+  | { readonly type: "toolCall"; readonly index: number; readonly name: string; readonly id?: string }
   /** A piece of the arguments' JSON, as the model wrote it. */
   | { readonly type: "arguments"; readonly index: number; readonly text: string }
   /** `complete` is false when generation ended inside the arguments. */
   | { readonly type: "toolCallEnd"; readonly index: number; readonly complete: boolean };
 
-type State = "content" | "header" | "name" | "beforeArguments" | "arguments";
+type State = "content" | "header" | "name" | "beforeArguments" | "arguments" | "tagged";
 
-const ENDS = [CALL_END, CALLS_END, CALL_BEGIN];
+/** What begins a call; a stray end marker is dropped. */
+const CONTENT_STOPS = [
+  ...CALL_FORMATS.flatMap(({ callsBegin, callBegin, callEnd, callsEnd }) => [callsBegin, callEnd, callsEnd, callBegin]),
+  TAG_OPEN,
+];
 
 /** What ends each state. A model that leaves out a closing marker is understood by the next one. */
-const STOPS: Record<State, readonly string[]> = {
-  content: [CALLS_BEGIN, ...ENDS],
-  header: [SEPARATOR, ...ENDS],
-  name: ["\n", FENCE, "{", ...ENDS],
-  beforeArguments: [],
-  arguments: ENDS.flatMap((end) => ["", FENCE, `\n${FENCE}`, `\n${FENCE}\n`].map((fence) => fence + end)),
-};
+function stopsOf(state: State, { callEnd, callsEnd, callBegin, separator }: CallFormat): readonly string[] {
+  const ends = [callEnd, callsEnd, callBegin];
+  switch (state) {
+    case "content":
+      return CONTENT_STOPS;
+    case "header":
+      return [separator, ...ends];
+    case "name":
+      return ["\n", FENCE, "{", ...ends];
+    case "arguments":
+      return ends.flatMap((end) => ["", FENCE, `\n${FENCE}`, `\n${FENCE}\n`].map((fence) => fence + end));
+    default:
+      return [];
+  }
+}
+
+export interface ToolCallOptions {
+  /** Whether a tool's parameter is text; formats that do not write JSON need to know. Default: none is. */
+  readonly isText?: IsText;
+}
 
 /**
- * Reads DeepSeek's tool calls out of generated text as it arrives, special tokens written out, and lets no part of a
- * marker through. Both wire formats, recognised call by call:
+ * Reads tool calls out of generated text as it arrives, special tokens written out, and lets no part of a marker
+ * through. The wire formats are recognised call by call, those in a tag by TaggedCall:
  *
- *     V3, R1: <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>NAME\n```json\n{...}\n```<｜tool▁call▁end｜>
- *     V3.1:   <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{...}<｜tool▁call▁end｜>
+ *     V3, R1:  <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>NAME\n```json\n{...}\n```<｜tool▁call▁end｜>
+ *     V3.1:    <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{...}<｜tool▁call▁end｜>
+ *     Kimi-K2: <|tool_calls_section_begin|><|tool_call_begin|>functions.NAME:0<|tool_call_argument_begin|>{...}<|tool_call_end|>
  *
- * then further calls (V3 puts a newline between them) and <｜tool▁calls▁end｜>, which V3's chat template leaves out after
+ * then further calls (V3 puts a newline between them) and the section's end, which V3's chat template leaves out after
  * a single call, and with it models that learnt from it. White space after a marker and the code fence are dropped; the
  * arguments are otherwise passed on as they are: `argumentsError` checks them. Text that starts a call but never
  * reaches its name comes out as content, markers and all, rather than being lost.
  */
 export class ToolCallParser {
+  private readonly isText: IsText;
+  private format = DEEPSEEK_CALLS;
   private state: State = "content";
-  private matcher = new StopMatcher(STOPS.content);
+  private matcher = new StopMatcher(CONTENT_STOPS);
+  private tagged: TaggedCall | null = null;
   /** Calls begun so far; the current one is `calls - 1`. */
   private calls = 0;
   /** White space at the front of the next text is dropped. */
@@ -59,11 +78,18 @@ export class ToolCallParser {
   private maybeFence = "";
   private fenced = false;
 
+  constructor({ isText = () => false }: ToolCallOptions = {}) {
+    this.isText = isText;
+  }
+
   /** Takes the next piece of text; gives what is now certain. */
   push(piece: string): ToolEvent[] {
     const events: ToolEvent[] = [];
     let rest = piece;
-    while (rest !== "") rest = this.state === "beforeArguments" ? this.openFence(rest) : this.scan(rest, events);
+    while (rest !== "") {
+      if (this.tagged !== null) rest = this.readTagged(this.tagged, rest, events);
+      else rest = this.state === "beforeArguments" ? this.openFence(rest) : this.scan(rest, events);
+    }
     return events;
   }
 
@@ -71,7 +97,8 @@ export class ToolCallParser {
   flush(): ToolEvent[] {
     const events: ToolEvent[] = [];
     const held = this.maybeFence + this.matcher.flush();
-    if (this.state === "content") this.text(held, events);
+    if (this.tagged !== null) this.numbered(this.tagged.flush(), events);
+    else if (this.state === "content") this.text(held, events);
     else if (this.state === "header" || this.state === "name") this.giveUp(held, events);
     else {
       const closed = this.fenced && held.trim() === FENCE;
@@ -79,8 +106,27 @@ export class ToolCallParser {
       events.push({ type: "toolCallEnd", index: this.calls - 1, complete: closed });
     }
     this.maybeFence = "";
+    this.tagged = null;
     this.enter("content");
     return events;
+  }
+
+  private readTagged(call: TaggedCall, piece: string, events: ToolEvent[]): string {
+    const { events: read, rest } = call.push(piece);
+    this.numbered(read, events);
+    if (rest === null) return "";
+    this.tagged = null;
+    this.enter("content");
+    this.skipSpace = read.every(({ type }) => type !== "content");
+    return rest;
+  }
+
+  private numbered(read: readonly TaggedEvent[], events: ToolEvent[]): void {
+    for (const event of read) {
+      if (event.type === "content") events.push(event);
+      else if (event.type === "toolCall") events.push({ ...event, index: this.calls++ });
+      else events.push({ ...event, index: this.calls - 1 });
+    }
   }
 
   /** Consumes text up to and including the next marker; returns what is left. */
@@ -105,14 +151,16 @@ export class ToolCallParser {
   }
 
   private endHeader(stop: string, rest: string, events: ToolEvent[]): string {
-    if (stop !== SEPARATOR) {
-      if (stop === CALL_BEGIN) this.raw = this.raw.slice(0, -stop.length); // it begins the next call
+    const { callBegin, separator } = this.format;
+    const header = stop === separator ? this.format.readHeader(this.name) : null;
+    if (header === null) {
+      if (stop === callBegin) this.raw = this.raw.slice(0, -stop.length); // it begins the next call
       this.giveUp("", events);
-      this.afterMarker(stop);
-    } else if (this.name.trim() === V3_TYPE) {
+      if (stop !== separator) this.afterMarker(stop);
+    } else if (this.format === DEEPSEEK_CALLS && header.name === V3_TYPE) {
       this.name = "";
       this.enter("name");
-    } else this.beginCall(this.name.trim(), events);
+    } else this.beginCall(header, events);
     return rest;
   }
 
@@ -123,12 +171,12 @@ export class ToolCallParser {
       this.enter("name");
       return rest;
     }
-    this.beginCall(name || V3_TYPE, events);
+    this.beginCall({ name: name || V3_TYPE }, events);
     return stop === "\n" ? rest : stop + rest;
   }
 
-  private beginCall(name: string, events: ToolEvent[]): void {
-    events.push({ type: "toolCall", index: this.calls++, name });
+  private beginCall(header: CallHeader, events: ToolEvent[]): void {
+    events.push({ type: "toolCall", index: this.calls++, ...header });
     this.raw = "";
     this.fenced = false;
     this.enter("beforeArguments");
@@ -149,10 +197,14 @@ export class ToolCallParser {
   }
 
   private afterMarker(marker: string): void {
-    if (marker.endsWith(CALL_BEGIN)) {
+    this.format = CALL_FORMATS.find((format) => marks(format, marker)) ?? this.format;
+    if (marker === TAG_OPEN) {
+      this.tagged = new TaggedCall(this.isText);
+      this.enter("tagged");
+    } else if (marker.endsWith(this.format.callBegin)) {
       this.enter("header");
       this.name = "";
-      this.raw = CALL_BEGIN;
+      this.raw = this.format.callBegin;
     } else {
       this.enter("content");
       this.skipSpace = true;
@@ -177,8 +229,13 @@ export class ToolCallParser {
 
   private enter(state: State): void {
     this.state = state;
-    this.matcher = new StopMatcher(STOPS[state]);
+    this.matcher = new StopMatcher(stopsOf(state, this.format));
   }
+}
+
+/** Whether a marker, perhaps behind a fence, is one of the format's. */
+function marks({ callsBegin, callsEnd, callBegin, callEnd }: CallFormat, marker: string): boolean {
+  return [callsBegin, callsEnd, callBegin, callEnd].some((own) => marker.endsWith(own));
 }
 
 export interface ToolCall {

@@ -55,6 +55,8 @@ const assistantMessage = z
     annotations: withoutEffect,
     audio: z.null().optional(),
     function_call: z.null().optional(),
+    /** DeepSeek's extension: the answer begins with this message. */
+    prefix: optional(z.boolean()),
   })
   .superRefine((message, context) => {
     if (message.content !== undefined || message.tool_calls?.length) return;
@@ -73,7 +75,7 @@ const message = z.discriminatedUnion("role", [
   z.strictObject({ role: z.literal("tool"), content, tool_call_id: z.string(), name }),
 ]);
 
-const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/);
+export const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/);
 
 const tool = z.strictObject({
   type: limited(z.enum(["function", "custom"]), (type) => type === "function", `of custom tools ${NOT_CONSTRAINED}`),
@@ -86,10 +88,21 @@ const tool = z.strictObject({
   }),
 });
 
+/** "auto", "none", "required", or the name of a tool; an object with the name comes out of the last. */
 const toolChoice = z.union([
-  limited(z.enum(["auto", "none", "required"]), (choice) => choice !== "required", `"required" ${NOT_CONSTRAINED}`),
-  limited(z.looseObject({ type: z.string() }), () => false, `naming a tool ${NOT_CONSTRAINED}`),
+  z.enum(["auto", "none", "required"]),
+  z.discriminatedUnion("type", [
+    z
+      .strictObject({ type: z.literal("function"), function: z.strictObject({ name: functionName }) })
+      .transform(({ function: { name } }) => ({ name })),
+    unsupportedChoice("allowed_tools", "leave the others out of tools"),
+    unsupportedChoice("custom", `custom tools are not supported`),
+  ]),
 ]);
+
+function unsupportedChoice(type: string, advice: string) {
+  return z.looseObject({ type: limited(z.literal(type), () => false, `${type} is not supported: ${advice}`) });
+}
 
 const responseFormat = z.looseObject({
   type: limited(
@@ -162,6 +175,15 @@ export const chatRequest = z
     if (body.top_logprobs !== undefined && !body.logprobs) {
       context.addIssue({ code: "custom", path: ["top_logprobs"], message: "needs logprobs: true" });
     }
+    for (const [index, message] of body.messages.entries()) {
+      if (message.role !== "assistant" || !message.prefix || index === body.messages.length - 1) continue;
+      context.addIssue({
+        code: "custom",
+        path: ["messages", index, "prefix"],
+        message: "is for the last message only: the answer begins with it",
+      });
+    }
+    checkToolChoice(body, context);
     if (new Set(thinkingWishes(body).map(({ on }) => on)).size > 1) {
       const names = thinkingWishes(body).map(({ field }) => field);
       context.addIssue({
@@ -175,7 +197,34 @@ export const chatRequest = z
 export type ChatRequest = z.output<typeof chatRequest>;
 export type ChatMessage = ChatRequest["messages"][number];
 
-type ThinkingFields = Pick<ChatRequest, "thinking" | "reasoning_effort" | "chat_template_kwargs">;
+interface ToolFields {
+  readonly tools?: readonly { readonly function: { readonly name: string } }[] | undefined;
+  readonly tool_choice?:
+    | "auto"
+    | "none"
+    | "required"
+    | { readonly name: string }
+    | { readonly type: string }
+    | undefined;
+}
+
+/** A call that the answer must be: of the tool named, or of any. Null: it need not. */
+export function forcedTool({ tool_choice: choice }: ToolFields): { name: string | null } | null {
+  if (choice === "required") return { name: null };
+  return typeof choice === "object" && "name" in choice ? { name: choice.name } : null;
+}
+
+function checkToolChoice(body: ToolFields & ThinkingFields, context: z.RefinementCtx): void {
+  const forced = forcedTool(body);
+  if (forced === null) return;
+  const issue = (message: string) => context.addIssue({ code: "custom", path: ["tool_choice"], message });
+  const names = (body.tools ?? []).map(({ function: { name } }) => name);
+  if (names.length === 0) issue("needs tools");
+  else if (forced.name !== null && !names.includes(forced.name)) issue("names a tool that is not in tools");
+  else if (wantsThinking(body)) issue("cannot force a call while thinking is on: turn one of them off");
+}
+
+type ThinkingFields = Partial<Pick<ChatRequest, "thinking" | "reasoning_effort" | "chat_template_kwargs">>;
 
 /** Whether the request wants a reasoning block; undefined where it does not say. */
 export function wantsThinking(body: ThinkingFields): boolean | undefined {

@@ -7,6 +7,11 @@ export const usage = z.object({
   /** Reasoning and the end token included, of all choices. */
   completion_tokens: z.number(),
   total_tokens: z.number(),
+  /** Tokens of the prompt that had been read for an earlier request. */
+  prompt_tokens_details: z.object({ cached_tokens: z.number() }),
+  /** DeepSeek's names for the same, and for the other tokens of the prompt. */
+  prompt_cache_hit_tokens: z.number(),
+  prompt_cache_miss_tokens: z.number(),
   completion_tokens_details: z.object({ reasoning_tokens: z.number() }).optional(),
 });
 

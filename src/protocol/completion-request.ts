@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { limited, list, optional, withoutEffect } from "./fields.ts";
+import { limited, list, optional, tokenList, withoutEffect } from "./fields.ts";
 import { checkStreamOptions, commonFields, samplingFields } from "./sampling.ts";
 
 /** Answers one request may ask for: prompts times n. */
@@ -8,7 +8,7 @@ const MAX_PROMPT_TOKENS = 1 << 21;
 const MAX_TOP_LOGPROBS = 20;
 const DEFAULT_MAX_TOKENS = 16;
 
-const tokenIds = list(z.int().min(0), { min: 1, max: MAX_PROMPT_TOKENS });
+const tokenIds = tokenList({ min: 1, max: MAX_PROMPT_TOKENS });
 
 /** A string, several strings, token ids, or several lists of them; a list of prompts comes out. */
 const prompt = z.union([
@@ -26,6 +26,7 @@ export const completionRequest = z
     prompt,
     max_tokens: optional(z.int().min(1)).transform((tokens) => tokens ?? DEFAULT_MAX_TOKENS),
     logprobs: optional(z.int().min(0).max(MAX_TOP_LOGPROBS)),
+    suffix: optional(z.string()),
     best_of: optional(z.int().min(1)),
     echo: optional(limited(z.boolean(), (echo) => !echo, "true is not supported")),
     user: withoutEffect,
@@ -40,6 +41,9 @@ export const completionRequest = z
         message: `other than n (${n}) is not supported`,
         params: { code: "unsupported_parameter" },
       });
+    }
+    if (body.suffix !== undefined && body.prompt.some((prompt) => typeof prompt !== "string")) {
+      context.addIssue({ code: "custom", path: ["suffix"], message: "needs a prompt that is text, not token ids" });
     }
     if (body.prompt.length * n > MAX_ANSWERS) {
       context.addIssue({

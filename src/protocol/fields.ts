@@ -14,6 +14,7 @@ export function list<T extends z.ZodType>(item: T, size: { readonly min?: number
     .array(z.unknown())
     .min(size.min ?? 0)
     .max(size.max)
+    .meta({ item }) // for openapi.ts
     .transform((values, context): z.output<T>[] => {
       const items: z.output<T>[] = [];
       for (const [index, value] of values.entries()) {
@@ -29,6 +30,27 @@ export function list<T extends z.ZodType>(item: T, size: { readonly min?: number
       return items;
     });
 }
+
+/**
+ * Token ids. Looked at in a plain loop: a million through a schema each would hold up everyone for seconds (measured: 3.5 s).
+ */
+export function tokenList(size: { readonly min?: number; readonly max: number }) {
+  return z
+    .array(z.unknown())
+    .min(size.min ?? 0)
+    .max(size.max)
+    .meta({ item: tokenId }) // for openapi.ts
+    .transform((values, context): number[] => {
+      const wrong = values.findIndex((value) => !Number.isSafeInteger(value) || (value as number) < 0);
+      if (wrong < 0) return values as number[];
+      for (const issue of tokenId.safeParse(values[wrong]).error!.issues) {
+        context.issues.push({ ...issue, path: [wrong, ...issue.path], input: values[wrong] } as z.core.$ZodRawIssue);
+      }
+      return z.NEVER;
+    });
+}
+
+const tokenId = z.int().min(0);
 
 /** A field of which DeepTS takes only some values; the others are refused with the reason. */
 export function limited<T extends z.ZodType>(schema: T, takes: (value: z.output<T>) => boolean, reason: string): T {

@@ -87,7 +87,7 @@ export const chatParameters: readonly Parameter[] = [
   {
     name: "messages",
     state: "partly",
-    note: "Roles system, developer (as system), user, assistant, tool. Content is a string or text parts (joined by newlines); image, audio and file parts are refused. Earlier reasoning_content goes to the chat template, which usually leaves it out.",
+    note: "Roles system, developer (as system), user, assistant, tool. Content is a string or text parts (joined by newlines); image, audio and file parts are refused. prefix: true on a last assistant message (DeepSeek's extension): the answer goes on from its content. Earlier reasoning_content goes to the chat template, which usually leaves it out.",
   },
   { name: "stream", state: "honoured", note: "Server-sent events; keep-alive comments, an error event on failure." },
   {
@@ -127,7 +127,7 @@ export const chatParameters: readonly Parameter[] = [
   {
     name: "tool_choice",
     state: "partly",
-    note: '"auto" and "none" (the tools are not shown). "required" and named tools are refused.',
+    note: '"auto", "none" (the tools are not shown), "required" and named tools: the prompt then ends inside a call, so thinking is off. allowed_tools and custom tools are refused.',
   },
   { name: "parallel_tool_calls", state: "honoured", note: "false: only the first call of an answer is returned." },
   {
@@ -198,6 +198,194 @@ export const completionParameters: readonly Parameter[] = [
   { name: "logprobs", state: "honoured", note: "0 to 20 alternatives a token (OpenAI: 5)." },
   { name: "best_of", state: "partly", note: "Only where it equals n." },
   { name: "echo", state: "partly", note: "false only." },
-  { name: "suffix", state: "refused", note: "filling in the middle is not available yet" },
+  {
+    name: "suffix",
+    state: "honoured",
+    note: "Fills in between prompt and suffix, both plain text, where the model's vocabulary has the tokens for it; else it is refused.",
+  },
   ...sharedExtensions,
+];
+
+const modelParameter = chatParameters.filter(({ name }) => name === "model");
+
+/** Every parameter of POST /tokenize, which is llama-server's. */
+export const tokenizeParameters: readonly Parameter[] = [
+  ...modelParameter,
+  { name: "content", state: "honoured", note: "The text." },
+  { name: "add_special", state: "honoured", note: "true puts BOS first where the model wants it. Default false." },
+  {
+    name: "parse_special",
+    state: "honoured",
+    note: "false takes special tokens in the text as plain text. Default true.",
+  },
+  {
+    name: "with_pieces",
+    state: "honoured",
+    note: "true gives each token's text too, or its bytes where they are no text by themselves.",
+  },
+];
+
+/** Every parameter of POST /detokenize, which is llama-server's. */
+export const detokenizeParameters: readonly Parameter[] = [
+  ...modelParameter,
+  { name: "tokens", state: "honoured", note: "Token ids; special tokens are written out." },
+];
+
+/** Every parameter of POST /apply-template. */
+export const templateParameters: readonly Parameter[] = [
+  ...chatParameters.filter(({ name }) =>
+    ["model", "messages", "tools", "thinking", "reasoning_effort", "chat_template_kwargs"].includes(name),
+  ),
+  {
+    name: "add_generation_prompt",
+    state: "honoured",
+    note: "false ends without the opening of an answer. Default true.",
+  },
+];
+
+/** Every parameter of Anthropic's POST /v1/messages/count_tokens. */
+export const countTokensParameters: readonly Parameter[] = [
+  ...modelParameter,
+  {
+    name: "messages",
+    state: "partly",
+    note: "Roles user, assistant, system. Blocks text, thinking, tool_use and tool_result; images, documents and others are refused. A last message of the assistant begins the answer.",
+  },
+  { name: "system", state: "honoured", note: "A string or text blocks." },
+  {
+    name: "tools",
+    state: "partly",
+    note: "Up to 128 tools of the caller's own. strict: true is refused, as are tools that Anthropic's servers run.",
+  },
+  {
+    name: "tool_choice",
+    state: "honoured",
+    note: "auto, any, tool, none; any and tool turn thinking off. disable_parallel_tool_use: only the first call is returned.",
+  },
+  {
+    name: "thinking",
+    state: "partly",
+    note: "enabled, adaptive or disabled. budget_tokens is a hint that changes nothing; display other than summarized is refused.",
+  },
+  {
+    name: "output_config",
+    state: "partly",
+    note: "effort is a hint that changes nothing; format is refused: output cannot be constrained yet.",
+  },
+  { name: "cache_control", state: "accepted", note: "Here and in blocks: the cache works by itself." },
+  { name: "speed", state: "refused", note: "there is one speed" },
+  { name: "user_profile_id", state: "refused", note: "there are no profiles" },
+  { name: "workspace_id", state: "refused", note: "there are no workspaces" },
+];
+
+/** Every parameter of Anthropic's POST /v1/messages. */
+export const messagesParameters: readonly Parameter[] = [
+  ...countTokensParameters,
+  { name: "max_tokens", state: "honoured", note: "Required, at least 1, thinking included." },
+  { name: "stream", state: "honoured", note: "Anthropic's events, ping while there is nothing to say." },
+  { name: "stop_sequences", state: "honoured", note: "Up to 16, each 1 to 256 characters." },
+  { name: "temperature", state: "honoured", note: "0 to 1; 0 is greedy. Default: the model's own, else 1." },
+  { name: "top_p", state: "honoured", note: "0 to 1." },
+  { name: "top_k", state: "honoured", note: "Keeps the k most likely tokens; 0 is off." },
+  { name: "service_tier", state: "accepted", note: "There is one tier." },
+  { name: "metadata", state: "accepted", note: "A label for the caller's own books; it is neither stored nor logged." },
+  { name: "container", state: "refused", note: "the server runs no code" },
+  { name: "context_management", state: "refused", note: "the server never shortens a conversation" },
+  { name: "diagnostics", state: "refused", note: "there are none" },
+  { name: "inference_geo", state: "refused", note: "the answer is computed where the server is" },
+  { name: "mcp_servers", state: "refused", note: "the server runs no tools" },
+];
+
+/** Every parameter of OpenAI's POST /v1/responses. */
+export const responsesParameters: readonly Parameter[] = [
+  ...modelParameter,
+  {
+    name: "input",
+    state: "partly",
+    note: "A string, or items: messages, function_call, function_call_output, reasoning. Text only; item_reference is refused.",
+  },
+  {
+    name: "instructions",
+    state: "honoured",
+    note: "A system message before the input; not taken over by a next response.",
+  },
+  {
+    name: "previous_response_id",
+    state: "honoured",
+    note: "The conversation up to that response comes first. 404 where it is not, or no longer, stored.",
+  },
+  { name: "max_output_tokens", state: "honoured", note: "At least 1, reasoning included." },
+  { name: "stream", state: "honoured", note: "OpenAI's events; response.failed on failure." },
+  { name: "stream_options", state: "partly", note: "include_obfuscation: true is refused. Only with stream: true." },
+  { name: "temperature", state: "honoured", note: "0 to 2; 0 is greedy. Default: the model's own, else 1." },
+  { name: "top_p", state: "honoured", note: "0 to 1. Default: the model's own, else 1." },
+  { name: "top_logprobs", state: "honoured", note: "0 to 20, with include: message.output_text.logprobs." },
+  {
+    name: "include",
+    state: "honoured",
+    note: "message.output_text.logprobs. What others ask for does not arise here; reasoning comes as plain content.",
+  },
+  {
+    name: "tools",
+    state: "partly",
+    note: "Up to 128 functions. strict: true is refused, as are the tools that OpenAI's servers run.",
+  },
+  {
+    name: "tool_choice",
+    state: "partly",
+    note: '"auto", "none", "required" and a named function: the prompt then ends inside a call, so reasoning is off. Others are refused.',
+  },
+  { name: "parallel_tool_calls", state: "honoured", note: "false: only the first call of an answer is returned." },
+  { name: "max_tool_calls", state: "accepted", note: "Limits tools that the server runs; there are none." },
+  {
+    name: "text",
+    state: "partly",
+    note: 'format {"type": "text"} and verbosity "medium". json_object and json_schema are refused: output cannot be constrained yet.',
+  },
+  {
+    name: "reasoning",
+    state: "partly",
+    note: 'effort: "none" turns it off, every other level turns it on. summary: "auto"; the reasoning itself is given, not a summary.',
+  },
+  {
+    name: "store",
+    state: "honoured",
+    note: "Default true: kept in memory, until newer ones need the room or the server stops; only the same API key finds it.",
+  },
+  { name: "metadata", state: "honoured", note: "Kept with the response." },
+  { name: "truncation", state: "partly", note: '"disabled" only: a prompt is never cut.' },
+  { name: "background", state: "partly", note: "false only." },
+  ...chatParameters.filter(({ name }) =>
+    [
+      "service_tier",
+      "user",
+      "safety_identifier",
+      "prompt_cache_key",
+      "prompt_cache_options",
+      "prompt_cache_retention",
+    ].includes(name),
+  ),
+  { name: "context_management", state: "refused", note: "the server never shortens a conversation" },
+  { name: "conversation", state: "refused", note: "use previous_response_id" },
+  { name: "moderation", state: "refused", note: "there is no moderation model" },
+  { name: "prompt", state: "refused", note: "there are no stored prompts" },
+];
+
+/** Every parameter of OpenAI's POST /v1/embeddings, and the extension. */
+export const embeddingsParameters: readonly Parameter[] = [
+  ...modelParameter,
+  {
+    name: "input",
+    state: "honoured",
+    note: "A text, token ids, or up to 256 of either. Special tokens in a text are plain text.",
+  },
+  { name: "encoding_format", state: "honoured", note: '"float" or "base64".' },
+  {
+    name: "pooling",
+    state: "honoured",
+    note: '"mean" (default) of the states of all tokens, or the "last" one\'s. These models were not trained for embeddings.',
+    extension: true,
+  },
+  { name: "user", state: "accepted", note: "A label for the caller's own books; it is neither stored nor logged." },
+  { name: "dimensions", state: "refused", note: "a vector has the model's hidden size" },
 ];

@@ -5,6 +5,7 @@ import { completionRequest } from "./completion-request.ts";
 import { chatParameters, completionParameters } from "./parameters.ts";
 import { parseRequest } from "./parse-request.ts";
 
+const tool = { type: "function", function: { name: "f" } };
 const messages = [{ role: "user", content: "Hi" }];
 const chat = (body: unknown) => parseRequest(chatRequest, chatParameters, body);
 const completion = (body: unknown) => parseRequest(completionRequest, completionParameters, body);
@@ -116,17 +117,24 @@ test.each<[string, unknown, string, string]>([
     "unsupported_parameter",
     `'response_format.type' other than "text" is not supported: output cannot be constrained yet`,
   ],
+  ["required tool of none", { messages, tool_choice: "required" }, "invalid_value", "'tool_choice' needs tools"],
   [
-    "required tool",
-    { messages, tool_choice: "required" },
-    "unsupported_parameter",
-    `'tool_choice' "required" is not supported: output cannot be constrained yet`,
+    "unknown named tool",
+    { messages, tools: [tool], tool_choice: { type: "function", function: { name: "g" } } },
+    "invalid_value",
+    "'tool_choice' names a tool that is not in tools",
   ],
   [
-    "named tool",
-    { messages, tool_choice: { type: "function", function: { name: "f" } } },
+    "a call without room for thinking",
+    { messages, tools: [tool], tool_choice: "required", thinking: true },
+    "invalid_value",
+    "'tool_choice' cannot force a call while thinking is on: turn one of them off",
+  ],
+  [
+    "allowed tools",
+    { messages, tools: [tool], tool_choice: { type: "allowed_tools", allowed_tools: {} } },
     "unsupported_parameter",
-    "'tool_choice' naming a tool is not supported: output cannot be constrained yet",
+    "'tool_choice.type' allowed_tools is not supported: leave the others out of tools",
   ],
   [
     "wrong tool choice",
@@ -181,7 +189,7 @@ test.each<[string, unknown, string]>([
     { prompt: Array(8).fill("a"), n: 8 },
     "'prompt' 8 prompts times n = 8 are more than 32 answers: send several requests",
   ],
-  ["filling in", { prompt: "a", suffix: "b" }, "'suffix' is not supported: filling in the middle is not available yet"],
+  ["filling in ids", { prompt: [1], suffix: "b" }, "'suffix' needs a prompt that is text, not token ids"],
   ["best_of", { prompt: "a", best_of: 2 }, "'best_of' other than n (1) is not supported"],
 ])("completions: %s", (_, body, message) => {
   expect(refusal(() => completion(body)).message).toBe(message);

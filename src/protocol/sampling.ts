@@ -3,7 +3,7 @@ import { list, optional } from "./fields.ts";
 
 /** The most entries of `logit_bias`; the engine's limit too. */
 const MAX_LOGIT_BIAS = 1024;
-const MAX_STOP_STRINGS = 16;
+export const MAX_STOP_STRINGS = 16;
 const MAX_STOP_LENGTH = 256;
 
 /**
@@ -71,7 +71,7 @@ export const engineNames = {
 const samplingRequest = z.object(samplingFields);
 export type SamplingFields = z.output<typeof samplingRequest>;
 
-const stopString = z.string().min(1).max(MAX_STOP_LENGTH);
+export const stopString = z.string().min(1).max(MAX_STOP_LENGTH);
 
 /** One string or several; several come out. */
 export const stopField = optional(

@@ -8,10 +8,15 @@ export interface AnswerHead {
   readonly system_fingerprint: string;
 }
 
+/** e.g. `msg_0123456789abcdef0123456789abcdef` */
+export function randomId(kind: string, separator = "_"): string {
+  return `${kind}${separator}${crypto.randomUUID().replaceAll("-", "")}`;
+}
+
 /** @param kind the prefix of the id: chatcmpl or cmpl */
 export function answerHead(kind: string, model: ServedModel): AnswerHead {
   return {
-    id: `${kind}-${crypto.randomUUID().replaceAll("-", "")}`,
+    id: randomId(kind, "-"),
     created: Math.floor(Date.now() / 1000),
     model: model.id,
     // A seed gives the same answer as long as this stays the same.

@@ -36,7 +36,15 @@ test("plain text comes through as content, token by token", async () => {
   const { deltas, text, end } = await read(["Hel", "lo"], {});
   expect(deltas).toHaveLength(2);
   expect(text("content")).toBe("Hello");
-  expect(end).toEqual({ type: "end", reason: "stop", promptTokens: 7, completionTokens: 3, reasoningTokens: 0 });
+  expect(end).toEqual({
+    type: "end",
+    reason: "stop",
+    stopString: null,
+    promptTokens: 7,
+    cachedTokens: 0,
+    completionTokens: 3,
+    reasoningTokens: 0,
+  });
 });
 
 test("reasoning is split off, also where the prompt opened it, and its tokens are counted", async () => {

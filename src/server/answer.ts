@@ -1,6 +1,8 @@
 import type { GenerationEvent, TokenLogprobs } from "../engine/generation.ts";
 import { ReasoningSplitter } from "../engine/reasoning.ts";
+import type { IsText } from "../engine/tagged-call.ts";
 import { ToolCallParser, type ToolEvent } from "../engine/tool-calls.ts";
+import { randomId } from "./answer-head.ts";
 
 /** What a chat answer consists of, before any API gives it its form. */
 export type AnswerEvent = AnswerDelta | AnswerEnd;
@@ -20,7 +22,11 @@ export type AnswerPart =
 export interface AnswerEnd {
   readonly type: "end";
   readonly reason: "stop" | "length" | "toolCalls";
+  /** The stop string that ended the answer, if one did. */
+  readonly stopString: string | null;
   readonly promptTokens: number;
+  /** Those of the prompt that had been read before. */
+  readonly cachedTokens: number;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
 }
@@ -32,6 +38,10 @@ export interface AnswerOptions {
   readonly tools: boolean;
   /** Calls after this many are left out. */
   readonly maxToolCalls: number;
+  /** Whether a tool's parameter is text. Default: none is. */
+  readonly isText?: IsText;
+  /** What the prompt ends with and is a part of the answer: the beginning of a call. Default empty. */
+  readonly opening?: string;
 }
 
 /** Reads reasoning and tool calls out of generated text, as it arrives. */
@@ -50,6 +60,8 @@ export async function* readAnswer(
     waiting = 0;
     return { type: "delta", parts, tokens: taken };
   };
+  const opened = reader.push(options.opening ?? "");
+  if (opened.length > 0) yield delta(opened);
   for await (const event of events) {
     if (event.type === "token") {
       waiting++;
@@ -63,7 +75,9 @@ export async function* readAnswer(
     yield {
       type: "end",
       reason: event.reason === "stop" && reader.calls > 0 ? "toolCalls" : event.reason,
+      stopString: event.stopString,
       promptTokens: event.promptTokens,
+      cachedTokens: event.cachedPromptTokens,
       completionTokens: event.completionTokens,
       reasoningTokens,
     };
@@ -82,9 +96,9 @@ class PartReader {
   private readonly tools: ToolCallParser | null;
   private readonly maxToolCalls: number;
 
-  constructor({ startsInThinking, tools, maxToolCalls }: AnswerOptions) {
+  constructor({ startsInThinking, tools, maxToolCalls, isText }: AnswerOptions) {
     this.reasoning = new ReasoningSplitter({ startsInThinking });
-    this.tools = tools ? new ToolCallParser() : null;
+    this.tools = tools ? new ToolCallParser({ isText }) : null;
     this.maxToolCalls = maxToolCalls;
   }
 
@@ -109,7 +123,8 @@ class PartReader {
       else if (event.index >= this.maxToolCalls) continue;
       else if (event.type === "toolCall") {
         this.calls++;
-        parts.push({ ...event, id: `call_${crypto.randomUUID().replaceAll("-", "")}` });
+        const { index, name, id = randomId("call") } = event;
+        parts.push({ type: "toolCall", index, id, name });
       } else if (event.type === "arguments") parts.push(event);
     }
     return parts;

@@ -184,7 +184,7 @@ test("completions take texts and token ids, several at once", async () => {
     [2, "2 tokens"],
     [3, "2 tokens"],
   ]);
-  expect(answer.usage).toEqual({ prompt_tokens: 6, completion_tokens: 12, total_tokens: 18 });
+  expect(answer.usage).toMatchObject({ prompt_tokens: 6, completion_tokens: 12, total_tokens: 18 });
   expect(model.requests[0]?.maxTokens).toBe(16);
   await post("/v1/completions", { prompt: [0, 1] }, { model });
   expect(model.requests.at(-1)?.prompt).toEqual([0, 1]);

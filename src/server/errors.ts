@@ -1,6 +1,6 @@
 import { ApiError, CacheFullError, ConfigError, TextError } from "../errors.ts";
-import type { ErrorBody } from "../protocol/error.ts";
 import { engineNames } from "../protocol/sampling.ts";
+import { type Dialect, errorBodyOf, statusOf } from "./dialects.ts";
 
 /** Seconds after which a client that met a full queue or cache may try again. */
 const RETRY_AFTER_SECONDS = 1;
@@ -26,14 +26,15 @@ export function toApiError(error: unknown): ApiError {
   return new ApiError(500, INTERNAL, { code: "internal_error", cause: error });
 }
 
-export function errorBody(error: ApiError): ErrorBody {
-  return { error: { message: error.message, type: error.type, param: error.param, code: error.code } };
-}
-
-export function errorResponse(error: ApiError): Response {
+/** @param requestId is repeated in the body where the dialect has a place for it */
+export function errorResponse(error: ApiError, dialect: Dialect = "openai", requestId: string | null = null): Response {
   const headers = new Headers({ "content-type": "application/json" });
-  if (error.status === 503 || error.status === 429) headers.set("retry-after", String(RETRY_AFTER_SECONDS));
-  return new Response(JSON.stringify(errorBody(error)), { status: error.status, headers });
+  if (error.status === 503 || error.status === 429) {
+    headers.set("retry-after", String(error.retryAfter ?? RETRY_AFTER_SECONDS));
+  }
+  if (error.status === 401) headers.set("www-authenticate", "Bearer");
+  const body = JSON.stringify(errorBodyOf(error, dialect, requestId));
+  return new Response(body, { status: statusOf(error, dialect), headers });
 }
 
 /** The request's name for a sampling field of the engine. */

@@ -1,7 +1,8 @@
 import type { ChatInput } from "../engine/generation.ts";
 import type { SamplingParams } from "../engine/sampling/params.ts";
-import { type ChatMessage, type ChatRequest, wantsThinking } from "../protocol/chat-request.ts";
+import { type ChatMessage, type ChatRequest, forcedTool, wantsThinking } from "../protocol/chat-request.ts";
 import { engineNames, type SamplingFields } from "../protocol/sampling.ts";
+import type { BegunAnswer } from "./conversation.ts";
 
 /** An empty schema, which is what leaving out `parameters` means (OpenAI's API reference). */
 const NO_PARAMETERS = { type: "object", properties: {} };
@@ -10,7 +11,7 @@ const NO_PARAMETERS = { type: "object", properties: {} };
  * Sampling parameters of one choice.
  * @param choice is added to the seed, so that several choices differ and each can be had again alone
  */
-export function toSampling(body: SamplingFields, choice: number): Partial<SamplingParams> {
+export function toSampling(body: Partial<SamplingFields>, choice: number): Partial<SamplingParams> {
   const sampling: Record<string, unknown> = {};
   for (const [field, name] of Object.entries(engineNames)) {
     const value = body[field as keyof SamplingFields];
@@ -23,18 +24,31 @@ export function toSampling(body: SamplingFields, choice: number): Partial<Sampli
   return sampling satisfies Partial<Record<keyof SamplingParams, unknown>> as Partial<SamplingParams>;
 }
 
+/** Of a chat request, what the template sees. */
+export type ChatFields = Pick<ChatRequest, "messages"> &
+  Partial<Pick<ChatRequest, "tools" | "tool_choice" | "thinking" | "reasoning_effort" | "chat_template_kwargs">>;
+
 /** Whether the model is shown the tools, so that its answer may hold calls. */
-export function usesTools(body: ChatRequest): boolean {
-  return body.tools !== undefined && body.tools.length > 0 && body.tool_choice !== "none";
+function usesTools({ tools, tool_choice }: ChatFields): boolean {
+  return tools !== undefined && tools.length > 0 && tool_choice !== "none";
 }
 
-/** The conversation in the form chat templates expect. */
-export function toChatInput(body: ChatRequest): ChatInput {
+/** The conversation in the form chat templates expect, without a message that begins the answer. */
+export function toChatInput(body: ChatFields): ChatInput {
+  const messages = begunAnswer(body) === null ? body.messages : body.messages.slice(0, -1);
   return {
-    messages: body.messages.map(toTemplateMessage),
+    messages: messages.map(toTemplateMessage),
     tools: usesTools(body) ? body.tools!.map(toTemplateTool) : null,
-    thinking: wantsThinking(body),
+    // A forced call leaves no room for reasoning.
+    thinking: forcedTool(body) === null ? wantsThinking(body) : false,
   };
+}
+
+/** The last message, where the answer is to begin with it. */
+export function begunAnswer({ messages }: Pick<ChatRequest, "messages">): BegunAnswer | null {
+  const last = messages[messages.length - 1]!;
+  if (last.role !== "assistant" || !last.prefix) return null;
+  return { content: last.content ?? "", reasoning: last.reasoning_content ?? null };
 }
 
 function toTemplateTool({ function: { name, description, parameters } }: NonNullable<ChatRequest["tools"]>[number]) {

@@ -2,7 +2,7 @@ import { ApiError } from "../errors.ts";
 import { findJsonProblem } from "./json-text.ts";
 
 /** A JSON schema of a tool rarely nests 20 deep; whatever recurses over a body must survive this. */
-const MAX_DEPTH = 100;
+export const MAX_DEPTH = 100;
 
 /**
  * The body of a request as a JSON value.

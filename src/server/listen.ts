@@ -1,9 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { ApiError, DeepTsError } from "../errors.ts";
-import { errorBody, errorResponse, toApiError } from "./errors.ts";
+import { errorBodyOf } from "./dialects.ts";
+import { errorResponse, toApiError } from "./errors.ts";
+import { type WebSocketOptions, WebSockets } from "./web-socket.ts";
 
 export interface ListenOptions {
   /** 0 takes a free one. Default 8080. */
@@ -18,6 +21,9 @@ export interface ListenOptions {
   readonly headersTimeoutMs?: number;
   /** Time for a whole request to arrive, in milliseconds. Default 60 000. */
   readonly requestTimeoutMs?: number;
+  /** Serve HTTPS: certificate chain and private key, PEM. Default: plain HTTP. */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  readonly webSockets?: WebSocketOptions;
 }
 
 export interface Listening {
@@ -31,7 +37,7 @@ export interface Listening {
 }
 
 interface App {
-  fetch(request: Request): Response | Promise<Response>;
+  fetch(request: Request, origin: { readonly address?: string }): Response | Promise<Response>;
 }
 
 /** Longer than the usual 60 s of proxies and clients, so that they are the ones to close an idle connection. */
@@ -47,34 +53,41 @@ export async function listen(app: App, options: ListenOptions = {}): Promise<Lis
   let closing: Promise<void> | null = null;
   const latest = new WeakMap<Duplex, ServerResponse>();
 
-  const respond = getRequestListener((request) => app.fetch(request), {
-    hostname: host,
-    overrideGlobalObjects: false,
-    // Only what is wrong before the app sees it, such as a Host header that is no host name.
-    errorHandler: (error) =>
-      errorResponse(
-        error instanceof Error && error.name === "RequestError"
-          ? new ApiError(400, `not a valid request: ${error.message}`, { cause: error })
-          : toApiError(error),
-      ),
-  });
-  const server = createServer(
+  const respond = getRequestListener(
+    (request, { incoming }) => app.fetch(request, { address: incoming.socket.remoteAddress }),
     {
-      headersTimeout,
-      requestTimeout: options.requestTimeoutMs ?? 60_000,
-      connectionsCheckingInterval: Math.min(5_000, headersTimeout),
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    },
-    (incoming: IncomingMessage, outgoing: ServerResponse) => {
-      latest.set(incoming.socket, outgoing);
-      if (closing !== null) outgoing.setHeader("connection", "close");
-      // A connection that falls idle while the server closes would keep it open.
-      outgoing.once("close", () => {
-        if (closing !== null) setImmediate(() => server.closeIdleConnections());
-      });
-      void respond(incoming, outgoing);
+      hostname: host,
+      overrideGlobalObjects: false,
+      // Only what is wrong before the app sees it, such as a Host header that is no host name.
+      errorHandler: (error) =>
+        errorResponse(
+          error instanceof Error && error.name === "RequestError"
+            ? new ApiError(400, `not a valid request: ${error.message}`, { cause: error })
+            : toApiError(error),
+        ),
     },
   );
+  const serverOptions = {
+    headersTimeout,
+    requestTimeout: options.requestTimeoutMs ?? 60_000,
+    connectionsCheckingInterval: Math.min(5_000, headersTimeout),
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  };
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    latest.set(incoming.socket, outgoing);
+    if (closing !== null) outgoing.setHeader("connection", "close");
+    // A connection that falls idle while the server closes would keep it open.
+    outgoing.once("close", () => {
+      if (closing !== null) setImmediate(() => server.closeIdleConnections());
+    });
+    void respond(incoming, outgoing);
+  };
+  const server =
+    options.tls === undefined
+      ? createServer(serverOptions, onRequest)
+      : tlsServer({ ...serverOptions, ...options.tls, handshakeTimeout: headersTimeout }, onRequest);
+  const webSockets = new WebSockets(app, options.webSockets);
+  server.on("upgrade", (incoming, socket, head) => void webSockets.upgrade(incoming, socket, head));
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const response = latest.get(socket);
     // An error in the middle of an answer would be taken for a part of it.
@@ -92,7 +105,11 @@ export async function listen(app: App, options: ListenOptions = {}): Promise<Lis
   const close = (): Promise<void> => {
     closing ??= (async () => {
       server.close();
-      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      webSockets.close();
+      const cut = setTimeout(() => {
+        server.closeAllConnections();
+        webSockets.cut();
+      }, graceMs);
       await closed;
       clearTimeout(cut);
     })();
@@ -104,7 +121,25 @@ export async function listen(app: App, options: ListenOptions = {}): Promise<Lis
   void closed.then(() => signal?.removeEventListener("abort", onAbort));
 
   const bound = (server.address() as AddressInfo).port;
-  return { url: `http://${urlHost(host)}:${bound}`, port: bound, closed, close };
+  return {
+    url: `${options.tls === undefined ? "http" : "https"}://${urlHost(host)}:${bound}`,
+    port: bound,
+    closed,
+    close,
+  };
+}
+
+/** @throws DeepTsError `tls` when certificate or key cannot be used */
+function tlsServer(
+  options: Parameters<typeof createTlsServer>[0],
+  onRequest: (incoming: IncomingMessage, outgoing: ServerResponse) => void,
+) {
+  try {
+    return createTlsServer(options, onRequest);
+  } catch (cause) {
+    const reason = `--tls-cert and --tls-key: want a PEM certificate and its private key: ${(cause as Error).message}`;
+    throw new DeepTsError("tls", reason, { cause });
+  }
 }
 
 function urlHost(host: string): string {
@@ -131,7 +166,7 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? ["408 Request Timeout", "the request did not arrive in time"]
         : ["400 Bad Request", "not a valid HTTP request"];
-  const body = JSON.stringify(errorBody(new ApiError(Number.parseInt(status, 10), message)));
+  const body = JSON.stringify(errorBodyOf(new ApiError(Number.parseInt(status, 10), message), "openai", null));
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );

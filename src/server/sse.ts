@@ -1,5 +1,9 @@
 import type { ApiError } from "../errors.ts";
-import { errorBody, toApiError } from "./errors.ts";
+import { type Dialect, errorBodyOf } from "./dialects.ts";
+import { toApiError } from "./errors.ts";
+
+/** An event's data, or with its name. */
+export type SseEvent = string | { readonly event: string; readonly data: string };
 
 export interface SseOptions {
   /** Time without an event after which a comment is sent, so that neither proxies nor clients give up. */
@@ -8,21 +12,28 @@ export interface SseOptions {
   readonly onCancel: () => void;
   /** Called with the error that ended the stream. */
   readonly onError: (error: ApiError) => void;
+  /** Default openai. */
+  readonly dialect?: Dialect;
 }
 
+/** What keeps a silent connection open: Anthropic's clients know an event for it, the others get a comment. */
+const PING: SseEvent = { event: "ping", data: '{"type": "ping"}' };
+const KEEP_ALIVE = ": keep-alive\n\n";
+
 /**
- * Answers with server-sent events, one for each string, in the framing of the HTML standard, section 9.2.
+ * Answers with server-sent events in the framing of the HTML standard, section 9.2.
  *
  * The status is decided by the first event, or by the first keep-alive comment if that comes earlier: an error before it
  * is thrown and gets a status of its own; a later one becomes an `error` event, and the stream ends. Events are taken
  * from `events` only as fast as the client reads.
  */
-export async function sse(events: AsyncIterable<string>, options: SseOptions): Promise<Response> {
-  const { keepAliveMs, onCancel, onError } = options;
+export async function sse(events: AsyncIterable<SseEvent>, options: SseOptions): Promise<Response> {
+  const { dialect = "openai", keepAliveMs, onCancel, onError } = options;
+  const keepAlive = dialect === "anthropic" ? framed(PING) : KEEP_ALIVE;
   const iterator = events[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
   let next = iterator.next();
-  let first: IteratorResult<string> | null | undefined = await within(next, keepAliveMs);
+  let first: IteratorResult<SseEvent> | null | undefined = await within(next, keepAliveMs);
 
   const body = new ReadableStream<Uint8Array>(
     {
@@ -31,17 +42,17 @@ export async function sse(events: AsyncIterable<string>, options: SseOptions): P
         try {
           const result = first === undefined ? await within(next, keepAliveMs) : first;
           first = undefined;
-          if (result === null) send(": keep-alive\n\n");
+          if (result === null) send(keepAlive);
           else if (result.done) controller.close();
           else {
-            send(`data: ${result.value}\n\n`);
+            send(framed(result.value));
             next = iterator.next();
             next.catch(() => {}); // pull looks at it; until then nobody may call it unhandled
           }
         } catch (error) {
           const apiError = toApiError(error);
           onError(apiError);
-          send(`event: error\ndata: ${JSON.stringify(errorBody(apiError))}\n\n`);
+          send(framed({ event: "error", data: JSON.stringify(errorBodyOf(apiError, dialect, null)) }));
           controller.close();
         }
       },
@@ -62,8 +73,12 @@ export async function sse(events: AsyncIterable<string>, options: SseOptions): P
   });
 }
 
+function framed(event: SseEvent): string {
+  return typeof event === "string" ? `data: ${event}\n\n` : `event: ${event.event}\ndata: ${event.data}\n\n`;
+}
+
 /** The result of a promise, or null when it takes longer than `ms`. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+export async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<null>((resolve) => {
     timer = setTimeout(resolve, ms, null);

@@ -80,6 +80,34 @@ describe("the embedded model behind the API", () => {
     expect(answer.choices[0]!.message.content).toContain("17");
   });
 
+  it("calls a tool where it has to, of any name or of the one asked for", async () => {
+    const messages = [{ role: "user" as const, content: "What is the weather in Velmaris?" }];
+    const clock = {
+      type: "function" as const,
+      function: { name: "get_time", parameters: weather.function.parameters },
+    };
+    for (const tool_choice of ["required" as const, { type: "function" as const, function: { name: "get_time" } }]) {
+      const request = { model: "x", messages, tools: [weather, clock], tool_choice, temperature: 0, max_tokens: 60 };
+      const { choices } = await client.chat.completions.create(request);
+      const { message, finish_reason } = choices[0]!;
+      const [call] = message.tool_calls!;
+      if (call?.type !== "function") throw new Error("want a function call");
+      expect(call.function.name).toBe(tool_choice === "required" ? "get_weather" : "get_time");
+      expect(JSON.parse(call.function.arguments)).toHaveProperty("city");
+      expect([message.content, finish_reason]).toEqual([null, "tool_calls"]);
+    }
+  });
+
+  it("goes on from the beginning of an answer", async () => {
+    const begun = { role: "assistant", content: "Hello! Ask me", prefix: true } as OpenAI.ChatCompletionMessageParam;
+    const { choices } = await client.chat.completions.create({
+      model: "x",
+      messages: [...hello, begun],
+      temperature: 0,
+    });
+    expect(choices[0]!.message.content).toBe(" for a story or a small sum.");
+  });
+
   it("splits reasoning from the answer", async () => {
     const { choices } = await client.chat.completions.create({
       model: "x",
@@ -90,6 +118,32 @@ describe("the embedded model behind the API", () => {
     const message = choices[0]!.message as OpenAI.ChatCompletionMessage & { reasoning_content?: string };
     expect(message.reasoning_content).toContain("6 * 7 = 42");
     expect(message.content).toMatch(/^46 \* 7 = /);
+  });
+
+  it("gives vectors of length 1 that are alike where texts are, in both encodings", async () => {
+    const input = ["The owl Pip lived near the tower.", "The owl Pip lived near a tower.", "12 * 7 = 84"];
+    for (const pooling of ["mean", "last"]) {
+      const request = { model: "x", input, ...{ pooling } };
+      const { data, usage } = await client.embeddings.create(request); // the client asks for base64
+      const plain = await client.embeddings.create({ ...request, encoding_format: "float" });
+      const dot = (a: number[], b: number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+      const [a, b, c] = data.map(({ embedding }) => embedding) as [number[], number[], number[]];
+      expect(dot(a, a)).toBeCloseTo(1, 5);
+      if (pooling === "mean") expect(dot(a, b)).toBeGreaterThan(dot(a, c));
+      expect(plain.data[1]!.embedding).toEqual(b);
+      expect(usage.total_tokens).toBeGreaterThan(20);
+    }
+  });
+
+  it("frees what a vector was computed in, also where the client has left", async () => {
+    const ids = model.engine.encodePrompt("word ".repeat(100));
+    const abort = new AbortController();
+    const left = model.engine.embed(ids, "mean", { signal: abort.signal });
+    abort.abort(new Error("gone"));
+    await expect(left).rejects.toThrow("gone");
+    await expect(model.engine.embed(Array(600).fill(5), "mean")).rejects.toMatchObject({ status: 400 });
+    const { pages, running, waiting } = model.engine.activity;
+    expect([running, waiting, pages.available]).toEqual([0, 0, pages.total]);
   });
 
   it("completes plain text from its beginning", async () => {

@@ -100,6 +100,11 @@ export class ScriptedModel implements ServedModel {
     yield end("stop", pieces.length + 1);
   }
 
+  /** How long the text is, and how it was pooled. */
+  async embed(prompt: readonly number[], pooling: "mean" | "last"): Promise<Float32Array> {
+    return Float32Array.of(prompt.length, pooling === "mean" ? 0.5 : -0.5);
+  }
+
   async renderChat(input: ChatInput): Promise<RenderedChat> {
     this.chats.push(input);
     const text = input.messages.map(({ content }) => String(content ?? "")).join("\n");
@@ -107,7 +112,18 @@ export class ScriptedModel implements ServedModel {
   }
 
   encodePrompt(text: string): number[] {
-    return [0, ...text.split(/(?<= )/).map((word) => this.idOf(word))];
+    return text === "" ? [0] : [0, ...text.split(/(?<= )/).map((word) => this.idOf(word))];
+  }
+
+  /** One id for each word; with `special`, one more for each token written as `<｜...｜>`. */
+  encode(text: string, { special = false }: { special?: boolean } = {}): number[] {
+    const parts = special ? text.split(/(<｜[^｜]+｜>)/).filter((part) => part !== "") : [text];
+    return parts.flatMap((part) => part.split(/(?<= )/).map((word) => this.idOf(word)));
+  }
+
+  decode(ids: readonly number[]): string {
+    const decoder = new TextDecoder();
+    return ids.map((id) => decoder.decode(this.tokenBytes(id))).join("");
   }
 
   tokenBytes(token: number): Uint8Array {

@@ -1,54 +1,130 @@
+import { readFile } from "node:fs/promises";
 import type { Engine } from "../../engine/engine.ts";
+import { ConfigError } from "../../errors.ts";
 import { type LoadedModel, loadModel } from "../../node.ts";
-import type { RequestLog } from "../../server/app.ts";
 import { formatBytes } from "../bytes.ts";
-import { defineCommand } from "../command.ts";
-import { SERVE_EXITS } from "../exit-codes.ts";
+import { type Args, defineCommand, type Values } from "../command.ts";
+import { SERVE_EXITS, UsageError } from "../exit-codes.ts";
 import { loadShowing } from "../loading.ts";
-import type { Output } from "../output.ts";
+import { printedConfig } from "../print-config.ts";
+import { openRedis } from "../rate-limit-store.ts";
+import { requestLogger } from "../request-logger.ts";
 import { computeArgs, ctxSizeArg, deterministicArg, modelArg, parallelArg } from "../shared-args.ts";
+import { packageVersion } from "../version.ts";
+
+const args = {
+  model: modelArg,
+  port: {
+    type: "integer",
+    min: 0,
+    max: 65535,
+    default: 8080,
+    env: "DEEPTS_PORT",
+    help: "TCP port; 0 takes a free one",
+  },
+  host: {
+    type: "text",
+    value: "ADDRESS",
+    default: "127.0.0.1",
+    env: "DEEPTS_HOST",
+    help: "address to listen on; 0.0.0.0 lets other machines in",
+  },
+  ...computeArgs,
+  ctxSize: ctxSizeArg,
+  parallel: parallelArg,
+  cacheMemory: {
+    type: "integer",
+    value: "MIB",
+    min: 1,
+    env: "DEEPTS_CACHE_MEMORY",
+    help: "memory of the cache, which answers share with what is kept of earlier ones; default enough for --parallel answers of --ctx-size tokens",
+  },
+  deterministic: deterministicArg,
+  allowedHost: {
+    type: "list",
+    value: "NAME",
+    env: "DEEPTS_ALLOWED_HOST",
+    help: "host name by which clients may call, beside addresses and localhost",
+  },
+  cors: { type: "list", value: "ORIGIN", env: "DEEPTS_CORS", help: "web origin whose pages may call; * for all" },
+  apiKey: {
+    type: "list",
+    value: "KEY",
+    env: "DEEPTS_API_KEY",
+    secret: true,
+    help: "key that requests must carry; others on this machine see a command line, so better set the variable",
+  },
+  apiKeys: {
+    type: "text",
+    value: "FILE",
+    env: "DEEPTS_API_KEYS",
+    help: "JSON file of keys with names and limits (docs/API.md)",
+  },
+  requestsPerMinute: {
+    type: "integer",
+    value: "N",
+    min: 1,
+    env: "DEEPTS_REQUESTS_PER_MINUTE",
+    help: "requests of each key, or of each address without keys; default no limit",
+  },
+  tokensPerMinute: {
+    type: "integer",
+    value: "N",
+    min: 1,
+    env: "DEEPTS_TOKENS_PER_MINUTE",
+    help: "tokens of prompts and answers of each key or address; default no limit",
+  },
+  redis: {
+    type: "text",
+    value: "URL",
+    env: "DEEPTS_REDIS",
+    secret: true,
+    help: "where several servers count these limits together; default each by itself",
+  },
+  maxBody: {
+    type: "integer",
+    value: "MIB",
+    min: 1,
+    max: 1024,
+    default: 4,
+    env: "DEEPTS_MAX_BODY",
+    help: "largest body of a request",
+  },
+  answerTimeout: {
+    type: "number",
+    value: "SECONDS",
+    min: 0,
+    aboveMin: true,
+    env: "DEEPTS_ANSWER_TIMEOUT",
+    help: "longest time for an answer, waiting included; default no limit",
+  },
+  tlsCert: { type: "text", value: "FILE", env: "DEEPTS_TLS_CERT", help: "certificate chain (PEM): serves HTTPS" },
+  tlsKey: { type: "text", value: "FILE", env: "DEEPTS_TLS_KEY", help: "its private key (PEM)" },
+  logLevel: {
+    type: "choice",
+    values: ["silent", "error", "info"],
+    default: "error",
+    env: "DEEPTS_LOG_LEVEL",
+    help: "info: one JSON line on stderr for each request, error: for those that fail here; never what was said",
+  },
+  config: {
+    type: "text",
+    value: "FILE",
+    env: "DEEPTS_CONFIG",
+    help: "settings by their names in camel case; default deepts.config.ts, .js or .json in the current directory",
+  },
+  printConfig: { type: "flag", help: "print the settings that hold, secrets masked, and end" },
+} as const satisfies Args;
 
 export const serve = defineCommand({
   name: "serve",
   summary: "Serve a model over the OpenAI-compatible HTTP API",
   description:
     "GET /health answers at once and says when the model is loaded; then one line `listening on URL` is printed.\n" +
-    "SIGINT and SIGTERM let running answers end; a second one ends the process at once.",
-  args: {
-    model: modelArg,
-    port: {
-      type: "integer",
-      min: 0,
-      max: 65535,
-      default: 8080,
-      env: "DEEPTS_PORT",
-      help: "TCP port; 0 takes a free one",
-    },
-    host: {
-      type: "text",
-      value: "ADDRESS",
-      default: "127.0.0.1",
-      env: "DEEPTS_HOST",
-      help: "address to listen on; 0.0.0.0 lets other machines in",
-    },
-    ...computeArgs,
-    ctxSize: ctxSizeArg,
-    parallel: parallelArg,
-    cacheMemory: {
-      type: "integer",
-      value: "MIB",
-      min: 1,
-      env: "DEEPTS_CACHE_MEMORY",
-      help: "memory of the cache, which answers share with what is kept of earlier ones; default enough for --parallel answers of --ctx-size tokens",
-    },
-    deterministic: deterministicArg,
-    allowedHost: {
-      type: "list",
-      value: "NAME",
-      help: "host name by which clients may call, beside addresses and localhost",
-    },
-    cors: { type: "list", value: "ORIGIN", help: "web origin whose pages may call; * for all" },
-  },
+    "SIGINT and SIGTERM let running answers end; a second one ends the process at once.\n" +
+    "The command line goes before the environment, and that before the configuration file.",
+  args,
+  readsConfig: true,
   examples: [
     { command: "deepts", what: "the embedded model on http://127.0.0.1:8080" },
     { command: "deepts serve --model ./DeepSeek-V2-Lite --port 9000", what: "a Hugging Face directory" },
@@ -56,28 +132,48 @@ export const serve = defineCommand({
       command: "deepts serve --model m.gguf --host 0.0.0.0 --allowed-host llm.example.org",
       what: "for other machines",
     },
+    { command: "DEEPTS_API_KEY=$(openssl rand -hex 24) deepts serve --print-config", what: "the settings that hold" },
   ],
   exits: { ...SERVE_EXITS, 0: "stopped by a signal" },
-  async run({ args, stdout, stderr, signal }) {
+  async run({ args: given, io, stdout, stderr, signal }) {
+    if (given.printConfig) return stdout.line(printedConfig(args, given));
+    const { backend, threads, numerics, cacheType, ctxSize: contextSize, parallel, deterministic } = given;
+    const files = await readFiles(given);
+    const limits = { requestsPerMinute: given.requestsPerMinute, tokensPerMinute: given.tokensPerMinute };
+    const redis =
+      given.redis === undefined ? null : await openRedis(given.redis, (problem) => void stderr.line(problem));
     // Not at the top: the other commands start faster without a server.
-    const [{ createApp }, { listen }] = await Promise.all([
+    const [{ createApp }, { listen }, { Metrics }] = await Promise.all([
       import("../../server/app.ts"),
       import("../../server/listen.ts"),
+      import("../../server/metrics.ts"),
     ]);
-    const { backend, threads, numerics, cacheType, ctxSize: contextSize, parallel, deterministic } = args;
-    const cacheMemory = args.cacheMemory === undefined ? undefined : args.cacheMemory * 2 ** 20;
+    const cacheMemory = given.cacheMemory === undefined ? undefined : given.cacheMemory * 2 ** 20;
     const options = { backend, threads, numerics, cacheType, contextSize, parallel, cacheMemory, deterministic };
-    const listening = listen({ fetch: (request) => app.fetch(request) }, { port: args.port, host: args.host, signal });
+    const maxBodyBytes = given.maxBody * 2 ** 20;
+    const listening = listen(
+      { fetch: (request, origin) => app.fetch(request, origin) },
+      { port: given.port, host: given.host, signal, tls: files.tls, webSockets: { maxFrameBytes: maxBodyBytes } },
+    );
     const loading = listening.then(() =>
-      loadShowing({ stderr, signal }, (watch) => loadModel(args.model, { ...options, ...watch })),
+      loadShowing({ stderr, signal }, (watch) => loadModel(given.model, { ...options, ...watch })),
     );
     const app = createApp({
       model: loading.then(({ engine }) => engine),
-      allowedHosts: args.allowedHost,
-      cors: args.cors.includes("*") ? "*" : args.cors.length > 0 ? args.cors : undefined,
-      log: (entry) => void reportFailure(entry, stderr),
+      version: packageVersion(),
+      apiKeys: files.apiKeys,
+      rateLimits: { ...limits, redis: redis?.client },
+      allowedHosts: given.allowedHost,
+      cors: given.cors.includes("*") ? "*" : given.cors.length > 0 ? given.cors : undefined,
+      maxBodyBytes,
+      answerTimeoutMs: given.answerTimeout === undefined ? undefined : given.answerTimeout * 1000,
+      metrics: new Metrics({ processMetrics: true }),
+      log: requestLogger(given.logLevel, io.stderr),
     });
-    const server = await listening;
+    const server = await listening.catch(async (error: unknown) => {
+      await redis?.close();
+      throw error;
+    });
     try {
       const model = await loading;
       try {
@@ -92,9 +188,29 @@ export const serve = defineCommand({
       if (!signal.aborted) throw error;
     } finally {
       await server.close();
+      await redis?.close();
     }
   },
 });
+
+/** Keys and certificates, read before anything is opened. @throws ConfigError, UsageError naming the flag */
+async function readFiles(given: Values<typeof args, Record<never, never>>) {
+  const read = (flag: string, file: string) =>
+    readFile(file).catch((cause: Error) => {
+      throw new ConfigError(flag, `cannot read ${file}: ${cause.message}`, { cause });
+    });
+  const { apiKey, apiKeys, tlsCert, tlsKey } = given;
+  const { parseApiKeys, singleApiKey } = await import("../../server/api-keys.ts");
+  const single = apiKey.map((key, i) => singleApiKey(key, i === 0 ? "default" : `default-${i + 1}`, "--api-key"));
+  const named = apiKeys === undefined ? [] : parseApiKeys(String(await read("--api-keys", apiKeys)), apiKeys);
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new UsageError("--tls-cert and --tls-key belong together");
+  const tls =
+    tlsCert === undefined || tlsKey === undefined
+      ? undefined
+      : { cert: await read("--tls-cert", tlsCert), key: await read("--tls-key", tlsKey) };
+  return { apiKeys: [...single, ...named], tls };
+}
 
 function introduction({ engine, notes }: LoadedModel): string[] {
   return [`model ${engine.id}`, engine.description, ...notes, memoryOf(engine)].filter((line) => line !== "");
@@ -105,11 +221,4 @@ function memoryOf({ memory, contextSize }: Engine): string {
   const file = mapped + tables > 0 ? ` and ${formatBytes(mapped + tables)} of the file` : "";
   const parts = `weights ${formatBytes(weights)}${file}, cache ${formatBytes(cache)}, scratch ${formatBytes(scratch)}`;
   return `context ${contextSize} tokens; memory: ${parts}`;
-}
-
-/** Requests that went wrong here, not at the client; nothing of what was asked. */
-async function reportFailure({ method, path, status, requestId, error }: RequestLog, stderr: Output): Promise<void> {
-  if (error === undefined) return;
-  const message = error instanceof Error ? error.message : String(error);
-  await stderr.line(`${method} ${path} ${status} (${requestId}): ${message}`).catch(() => undefined);
 }

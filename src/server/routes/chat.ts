@@ -1,5 +1,5 @@
 import type { ServedModel } from "../../engine/generation.ts";
-import { type ChatRequest, chatRequest } from "../../protocol/chat-request.ts";
+import { type ChatRequest, chatRequest, forcedTool } from "../../protocol/chat-request.ts";
 import type {
   ChatCompletion,
   ChatCompletionChunk,
@@ -10,10 +10,12 @@ import type {
 } from "../../protocol/chat-response.ts";
 import { chatParameters } from "../../protocol/parameters.ts";
 import { parseRequest } from "../../protocol/parse-request.ts";
-import { type AnswerDelta, type AnswerEnd, type AnswerEvent, isReasoning, readAnswer } from "../answer.ts";
+import { type AnswerDelta, type AnswerEnd, type AnswerEvent, isReasoning } from "../answer.ts";
 import { answerHead } from "../answer-head.ts";
+import { answerJson } from "../answer-json.ts";
+import { openConversation } from "../conversation.ts";
 import { followSignal } from "../follow-signal.ts";
-import { toChatInput, toSampling, usesTools } from "../generation-request.ts";
+import { begunAnswer, toChatInput, toSampling } from "../generation-request.ts";
 import { readJson } from "../json-body.ts";
 import { toChatLogprobs } from "../logprobs.ts";
 import { merge, type Source } from "../merge.ts";
@@ -28,14 +30,15 @@ type ChoiceEvents = AsyncIterable<{ readonly index: number; readonly value: Answ
  * or when the queue is full.
  */
 export async function chatCompletions(request: Request, context: RouteContext): Promise<Response> {
-  const { limits, models, reportError } = context;
+  const { dialect, limits, models, reportError } = context;
   const body = parseRequest(chatRequest, chatParameters, await readJson(request, limits.maxBodyBytes));
   const model = models.find(body.model);
   const sources = await chatSources(body, model);
   const abort = followSignal(request.signal);
   const events = merge(sources, { width: sources.length, signal: abort.signal });
-  if (!body.stream) return Response.json(await toCompletion(events, body, model));
+  if (!body.stream) return answerJson(toCompletion(events, body, model), context);
   return sse(toChunks(events, body, model), {
+    dialect,
     keepAliveMs: limits.keepAliveMs,
     onCancel: () => abort.abort(),
     onError: reportError,
@@ -44,26 +47,19 @@ export async function chatCompletions(request: Request, context: RouteContext): 
 
 /** One source for each choice, all from one prompt. */
 async function chatSources(body: ChatRequest, model: ServedModel): Promise<Source<AnswerEvent>[]> {
-  const rendered = await model.renderChat(toChatInput(body));
-  const options = {
-    startsInThinking: rendered.startsInThinking,
-    tools: usesTools(body),
+  const conversation = await openConversation(model, {
+    chat: toChatInput(body),
     maxToolCalls: body.parallel_tool_calls === false ? 1 : Number.POSITIVE_INFINITY,
-  };
-  return Array.from({ length: body.n ?? 1 }, (_, choice) => (signal: AbortSignal) => {
-    const generation = model.generate(
-      {
-        prompt: rendered.ids,
-        maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
-        sampling: toSampling(body, choice),
-        stop: body.stop,
-        ignoreEndTokens: body.ignore_eos,
-        topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : null,
-      },
-      { signal },
-    );
-    return readAnswer(generation, options);
+    forcedTool: forcedTool(body),
+    begun: begunAnswer(body),
+    generation: {
+      maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
+      stop: body.stop,
+      ignoreEndTokens: body.ignore_eos,
+      topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : null,
+    },
   });
+  return Array.from({ length: body.n ?? 1 }, (_, choice) => conversation.answer(toSampling(body, choice)));
 }
 
 async function toCompletion(events: ChoiceEvents, body: ChatRequest, model: ServedModel): Promise<ChatCompletion> {

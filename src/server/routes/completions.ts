@@ -1,17 +1,19 @@
-import type { GenerationEvent, ServedModel, TokenLogprobs } from "../../engine/generation.ts";
-import { ApiError } from "../../errors.ts";
+import type { EndEvent, GenerationEvent, ServedModel, TokenLogprobs } from "../../engine/generation.ts";
 import { type CompletionRequest, completionRequest } from "../../protocol/completion-request.ts";
 import type { Completion } from "../../protocol/completion-response.ts";
 import { completionParameters } from "../../protocol/parameters.ts";
 import { parseRequest } from "../../protocol/parse-request.ts";
 import { answerHead } from "../answer-head.ts";
+import { answerJson } from "../answer-json.ts";
+import { checkLength, checkTokens } from "../check-tokens.ts";
+import { fillInTheMiddle } from "../fill-in-the-middle.ts";
 import { followSignal } from "../follow-signal.ts";
 import { toSampling } from "../generation-request.ts";
 import { readJson } from "../json-body.ts";
 import { toCompletionLogprobs } from "../logprobs.ts";
 import { merge, type Source } from "../merge.ts";
 import { sse } from "../sse.ts";
-import { UsageCounter } from "../usage.ts";
+import { type CountedTokens, UsageCounter } from "../usage.ts";
 import type { RouteContext } from "./route.ts";
 
 type ChoiceEvents = AsyncIterable<{ readonly index: number; readonly value: GenerationEvent }>;
@@ -22,14 +24,15 @@ const WIDTH = 8;
 
 /** POST /v1/completions: statuses as /v1/chat/completions. */
 export async function completions(request: Request, context: RouteContext): Promise<Response> {
-  const { limits, models, reportError } = context;
+  const { dialect, limits, models, reportError } = context;
   const body = parseRequest(completionRequest, completionParameters, await readJson(request, limits.maxBodyBytes));
   const model = models.find(body.model);
   const sources = completionSources(body, model);
   const abort = followSignal(request.signal);
   const events = merge(sources, { width: WIDTH, signal: abort.signal });
-  if (!body.stream) return Response.json(await toCompletion(events, sources.length, body, model));
+  if (!body.stream) return answerJson(toCompletion(events, sources.length, body, model), context);
   return sse(toChunks(events, body, model), {
+    dialect,
     keepAliveMs: limits.keepAliveMs,
     onCancel: () => abort.abort(),
     onError: reportError,
@@ -39,7 +42,7 @@ export async function completions(request: Request, context: RouteContext): Prom
 /** For each prompt n sources. */
 function completionSources(body: CompletionRequest, model: ServedModel): Source<GenerationEvent>[] {
   const prompts = body.prompt.map((prompt, i) =>
-    promptIds(prompt, body.prompt.length > 1 ? `prompt[${i}]` : "prompt", model),
+    promptIds(prompt, body, body.prompt.length > 1 ? `prompt[${i}]` : "prompt", model),
   );
   return prompts.flatMap((prompt) =>
     Array.from(
@@ -60,20 +63,19 @@ function completionSources(body: CompletionRequest, model: ServedModel): Source<
   );
 }
 
-function promptIds(prompt: string | number[], param: string, model: ServedModel): number[] {
-  if (typeof prompt === "string") return model.encodePrompt(prompt);
-  for (const token of prompt) {
-    try {
-      model.tokenBytes(token);
-    } catch (cause) {
-      throw new ApiError(400, `'${param}': ${token} is not a token of this model`, {
-        param,
-        code: "invalid_value",
-        cause,
-      });
-    }
+function promptIds(
+  prompt: string | number[],
+  { suffix }: CompletionRequest,
+  param: string,
+  model: ServedModel,
+): number[] {
+  if (typeof prompt !== "string") {
+    checkLength(prompt, param, model);
+    return checkTokens(prompt, param, model);
   }
-  return prompt;
+  const ids = suffix === undefined ? model.encodePrompt(prompt) : fillInTheMiddle(model, prompt, suffix);
+  checkLength(ids, param, model);
+  return ids;
 }
 
 async function toCompletion(
@@ -94,7 +96,7 @@ async function toCompletion(
       if (value.logprobs) tokens[index]!.push(value.logprobs);
     } else {
       choices[index]!.finish_reason = value.reason;
-      usage.add(promptOf(index, body), value);
+      usage.add(promptOf(index, body), counted(value));
     }
   }
   return {
@@ -119,7 +121,7 @@ async function* toChunks(events: ChoiceEvents, body: CompletionRequest, model: S
     if (value.type === "token") {
       if (value.logprobs) waiting.tokens.push(value.logprobs);
       if (value.text === "") continue;
-    } else usage.add(promptOf(index, body), value);
+    } else usage.add(promptOf(index, body), counted(value));
     const logprobs = body.logprobs === undefined ? null : takeLogprobs(waiting, model);
     const finish_reason = value.type === "end" ? value.reason : null;
     yield JSON.stringify({
@@ -147,6 +149,10 @@ function takeLogprobs(waiting: PendingTokens, model: ServedModel) {
 
 function promptOf(index: number, body: CompletionRequest): number {
   return Math.floor(index / (body.n ?? 1));
+}
+
+function counted(end: EndEvent): CountedTokens {
+  return { ...end, cachedTokens: end.cachedPromptTokens };
 }
 
 function completionUsage(usage: UsageCounter): Completion["usage"] {

@@ -28,5 +28,5 @@ function file(path: string, type: string, text: string): Route {
     "content-security-policy": CONTENT_POLICY,
     "cache-control": "no-cache",
   };
-  return { method: "GET", path, handler: () => new Response(text, { headers }) };
+  return { method: "GET", path, open: true, handler: () => new Response(text, { headers }) };
 }

@@ -1,11 +1,23 @@
 import type { ApiError } from "../../errors.ts";
+import type { Dialect } from "../dialects.ts";
+import type { Caller } from "../gate.ts";
+import type { Metrics } from "../metrics.ts";
 import type { ModelDirectory } from "../model-directory.ts";
+import type { ResponseStore } from "../response-store.ts";
 
 /** What every route is given. */
 export interface RouteContext {
   readonly models: ModelDirectory;
+  readonly caller: Caller;
+  readonly responses: ResponseStore;
+  readonly metrics: Metrics;
+  /** Of the program, for documents. */
+  readonly version: string;
   readonly limits: Limits;
+  readonly dialect: Dialect;
   /** Parts of the path that the route's pattern names. */
+  /** Web origins whose pages may call. */
+  readonly origins: readonly string[] | "*";
   readonly params: Readonly<Record<string, string>>;
   /** Takes an error that comes after the status has been sent, for the log. */
   readonly reportError: (error: ApiError) => void;
@@ -22,8 +34,12 @@ export interface Limits {
 export type Handler = (request: Request, context: RouteContext) => Promise<Response> | Response;
 
 export interface Route {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** Hono's pattern. */
   readonly path: string;
+  /** Default openai. */
+  readonly dialect?: Dialect;
+  /** Anyone may ask, without a key and without limit. Default false. */
+  readonly open?: true;
   readonly handler: Handler;
 }

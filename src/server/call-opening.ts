@@ -1,0 +1,49 @@
+import type { ServedModel } from "../engine/generation.ts";
+import { CALL_FORMATS, TAG_OPEN } from "../engine/tool-call-formats.ts";
+import { ApiError } from "../errors.ts";
+
+/** A name that no template writes by itself. */
+const PROBE = "deepts_probe";
+const PROBE_ARGUMENTS = '{"deepts_argument": 1}';
+
+const OPENINGS = [...CALL_FORMATS.flatMap(({ callsBegin, callBegin }) => [callsBegin, callBegin]), TAG_OPEN];
+
+/**
+ * How a call begins in the model's own wire format, down to its arguments or, for any tool, to the name. A prompt that
+ * ends with it leaves the model no choice but to call. The chat template is asked by rendering an example.
+ * @param name null: any tool
+ * @throws ApiError 400 where the template shows no calls
+ */
+export async function callOpening(model: ServedModel, name: string | null): Promise<string> {
+  // Some templates write a call only where the content is null, others only where it is a string.
+  for (const content of [null, ""]) {
+    const call = {
+      id: `functions.${PROBE}:0`, // as Kimi-K2 has it; other templates write no ids
+      type: "function",
+      function: { name: PROBE, arguments: PROBE_ARGUMENTS },
+    };
+    const messages = [
+      { role: "user", content: "x" },
+      { role: "assistant", content, tool_calls: [call] },
+    ];
+    const rendered = await model.renderChat({ messages, addGenerationPrompt: false }).catch(() => null);
+    const opening = rendered && openingIn(rendered.text);
+    if (opening !== null) return name === null ? opening.any : opening.named.replaceAll(PROBE, name);
+  }
+  throw new ApiError(400, "'tool_choice' can force no call: this model's chat template shows no tool calls", {
+    param: "tool_choice",
+    code: "unsupported_parameter",
+  });
+}
+
+function openingIn(text: string): { any: string; named: string } | null {
+  const starts = OPENINGS.map((opening) => text.indexOf(opening)).filter((at) => at >= 0);
+  if (starts.length === 0) return null;
+  const call = text.slice(Math.min(...starts));
+  const name = call.indexOf(PROBE);
+  if (name < 0) return null;
+  const args = call.indexOf("{", name + PROBE.length);
+  const pairs = call.indexOf("<arg_key>", name);
+  const end = args >= 0 && pairs < 0 ? args : name + PROBE.length;
+  return { any: call.slice(0, name), named: call.slice(0, end) };
+}

@@ -1,0 +1,37 @@
+import { type Embeddings, embeddingsRequest } from "../../protocol/embeddings.ts";
+import { embeddingsParameters } from "../../protocol/parameters.ts";
+import { parseRequest } from "../../protocol/parse-request.ts";
+import { checkLength, checkTokens } from "../check-tokens.ts";
+import { readJson } from "../json-body.ts";
+import type { RouteContext } from "./route.ts";
+
+/** POST /v1/embeddings: statuses as /v1/chat/completions. The inputs are read one after the other. */
+export async function createEmbeddings(request: Request, { limits, models }: RouteContext): Promise<Response> {
+  const body = parseRequest(embeddingsRequest, embeddingsParameters, await readJson(request, limits.maxBodyBytes));
+  const model = models.find(body.model);
+  const prompts = body.input.map((input, i) => {
+    const param = body.input.length > 1 ? `input[${i}]` : "input";
+    const ids = typeof input === "string" ? model.encodePrompt(input, { special: false }) : input;
+    checkLength(ids, param, model);
+    return checkTokens(ids, param, model);
+  });
+  const data: Embeddings["data"] = [];
+  for (const [index, prompt] of prompts.entries()) {
+    const vector = await model.embed(prompt, body.pooling, { signal: request.signal });
+    const embedding = body.encoding_format === "float" ? [...vector] : base64(vector);
+    data.push({ object: "embedding", index, embedding });
+  }
+  const tokens = prompts.reduce((sum, { length }) => sum + length, 0);
+  return Response.json({
+    object: "list",
+    data,
+    model: model.id,
+    usage: { prompt_tokens: tokens, total_tokens: tokens },
+  } satisfies Embeddings);
+}
+
+function base64(vector: Float32Array): string {
+  const bytes = Buffer.alloc(vector.length * 4);
+  for (const [i, value] of vector.entries()) bytes.writeFloatLE(value, i * 4);
+  return bytes.toString("base64");
+}

@@ -1,0 +1,48 @@
+import { detokenizeParameters, templateParameters, tokenizeParameters } from "../../protocol/parameters.ts";
+import { parseRequest } from "../../protocol/parse-request.ts";
+import {
+  type Detokenized,
+  detokenizeRequest,
+  type Templated,
+  type Tokenized,
+  templateRequest,
+  tokenizeRequest,
+} from "../../protocol/text-requests.ts";
+import { checkTokens } from "../check-tokens.ts";
+import { toChatInput } from "../generation-request.ts";
+import { readJson } from "../json-body.ts";
+import type { RouteContext } from "./route.ts";
+
+/** POST /tokenize: text to ids. */
+export async function tokenize(request: Request, { limits, models }: RouteContext): Promise<Response> {
+  const body = parseRequest(tokenizeRequest, tokenizeParameters, await readJson(request, limits.maxBodyBytes));
+  const model = models.find(body.model);
+  const options = { special: body.parse_special };
+  const ids = body.add_special ? model.encodePrompt(body.content, options) : model.encode(body.content, options);
+  const tokens = body.with_pieces ? ids.map((id) => ({ id, piece: pieceOf(model.tokenBytes(id)) })) : ids;
+  return Response.json({ tokens } satisfies Tokenized);
+}
+
+/** POST /detokenize: ids to text. */
+export async function detokenize(request: Request, { limits, models }: RouteContext): Promise<Response> {
+  const body = parseRequest(detokenizeRequest, detokenizeParameters, await readJson(request, limits.maxBodyBytes));
+  const model = models.find(body.model);
+  return Response.json({ content: model.decode(checkTokens(body.tokens, "tokens", model)) } satisfies Detokenized);
+}
+
+/** POST /apply-template: the prompt that a chat request makes. */
+export async function applyTemplate(request: Request, { limits, models }: RouteContext): Promise<Response> {
+  const body = parseRequest(templateRequest, templateParameters, await readJson(request, limits.maxBodyBytes));
+  const model = models.find(body.model);
+  const chat = { ...toChatInput(body), addGenerationPrompt: body.add_generation_prompt };
+  const { text, ids } = await model.renderChat(chat);
+  return Response.json({ prompt: text, tokens: [...ids] } satisfies Templated);
+}
+
+function pieceOf(bytes: Uint8Array): string | number[] {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return [...bytes];
+  }
+}
