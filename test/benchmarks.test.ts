@@ -164,6 +164,17 @@ describe("docs/BENCHMARKS.md", () => {
     expect(rows.filter((row) => row.includes("Q8_0")).map((row) => row.includes("a.json"))).toEqual([true, true]);
   });
 
+  it("compares a page with wllama, and only with it", () => {
+    const entries = [entry("DeepTS", "", 120, 30), entry("wllama", "off", 100, 20), entry("wllama", "on", 80, 21)];
+    const part = { ...speed(0, 0), entries, ratios: ratiosOf(entries) };
+    const parts = { "wasm-q4-one": part, "wasm-q8": q4(1, 1) };
+    const rows = lines(benchmarkSections([{ file: "a.json", record: record("2026", parts) }]).goals).slice(2);
+    expect(rows.map((row) => row.split(" | ").slice(1, 5))).toEqual([
+      ["120 tokens/s", "100 tokens/s (`off`)", "1.20x", ">= 1.3x: **missed**"],
+      ["30 tokens/s", "21 tokens/s (`on`)", "1.43x", ">= 1.3x: met"],
+    ]);
+  });
+
   it("says which goals are missed", () => {
     const rows = lines(benchmarkSections([{ file: "a.json", record: record("2026", { q4: q4(150, 26) }) }]).goals);
     expect(rows.slice(2).map((row) => row.split(" | ").slice(3, 5))).toEqual([

@@ -27,7 +27,7 @@ export async function wllama(say) {
   return [false, true].map((flashAttention) => ({
     name: "wllama",
     how: `${WLLAMA}, flash attention ${flashAttention ? "on" : "off"}`,
-    measure: measureOn("wllama", { flashAttention }),
+    measure: measureOn("wllama", { release: WLLAMA, flashAttention }),
   }));
 }
 
@@ -52,7 +52,7 @@ function measureOn(engine, settings) {
       await page.goto(`${server.url}/page/`);
       const args = { engine, model: `/model/${path.basename(file)}`, words: await wordsOf(file), work, settings };
       const measured = await page.evaluate(`measure(${JSON.stringify(args)})`);
-      return { ...measured, facts: { chromium: browser.version(), ...measured.facts } };
+      return { ...measured, facts: { chromium: browser.version(), ...settings, ...measured.facts } };
     } finally {
       await browser.close();
       await server.close();

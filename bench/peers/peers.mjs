@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { root, say } from "../../scripts/run.mjs";
 import { setup } from "../../scripts/setup.mjs";
 import { DEEPTS, deepts, ikLlamaCpp, llamaCpp } from "./engines.mjs";
+import { deeptsInChromium, wllama } from "./in-chromium.mjs";
 import { nodeLlamaCpp } from "./node-llama-cpp.mjs";
 import { runProgram } from "./program.mjs";
 import { measureSpeed } from "./speed.mjs";
@@ -16,6 +17,7 @@ import { median } from "./statistics.mjs";
 
 const START = { prompt: 512, generate: 32, depth: 0, rounds: 3, repeat: 2 };
 const DEEP = { prompt: 256, generate: 16, depth: 4096, rounds: 2, repeat: 3 };
+const PAGE = { prompt: 256, generate: 16, depth: 0, rounds: 2, repeat: 3 };
 const LOAD_ROUNDS = 5;
 
 /** What can be measured; a part is a function of the run, so that --only chooses. */
@@ -24,6 +26,10 @@ const PARTS = {
   q8: (run) => speed(run, "lite6", "Q8_0", START),
   "q4-deep": (run) => speed(run, "lite6", "Q4_K_M", DEEP),
   "q8-deep": (run) => speed(run, "lite6", "Q8_0", DEEP),
+  "wasm-q4": (run) => inChromium(run, "Q4_0", 2),
+  "wasm-q8": (run) => inChromium(run, "Q8_0", 2),
+  "wasm-q4-one": (run) => inChromium(run, "Q4_0", 1),
+  "wasm-q8-one": (run) => inChromium(run, "Q8_0", 1),
   npm: async (run) => {
     const file = await run.model("lite6", "Q4_K_M");
     const measured = await measureSpeed(
@@ -91,7 +97,7 @@ out: default bench/results/<date>-<machine>-peers.json, written anew after each 
   if (values.threads !== undefined && !/^[1-9]\d{0,2}$/.test(values.threads)) {
     throw new Error(`--threads: want a number of threads, got ${values.threads}`);
   }
-  const code = await setup();
+  const code = await setup({ wasm: wanted.some((part) => part.startsWith("wasm")) });
   if (code !== 0) return code;
   const run = await openRun(wanted);
   for (const part of wanted) {
@@ -176,6 +182,12 @@ async function speed(run, name, type, work) {
   const engines = [deepts(), ...llamaCpp(llamaBench()), ...(ik ? [ikLlamaCpp(ik)] : [])];
   const file = await run.model(name, type);
   return { file: path.basename(file), ...(await measureSpeed(engines, file, { ...work, threads: run.threads }, say)) };
+}
+
+async function inChromium(run, type, threads) {
+  const file = await run.model("lite2", type);
+  const engines = [deeptsInChromium(), ...(await wllama(say))];
+  return { file: path.basename(file), ...(await measureSpeed(engines, file, { ...PAGE, threads }, say)) };
 }
 
 function llamaBench() {

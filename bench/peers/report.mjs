@@ -3,12 +3,16 @@ import { readdirSync, readFileSync } from "node:fs";
 
 const results = new URL("../results/", import.meta.url);
 
-/** What the project promises against llama.cpp, part for part: at least so many times as fast. */
+/** What the project promises against llama.cpp, or the peer that is named: at least so many times as fast, part for part. */
 const GOALS = {
   q4: { title: "Q4_K_M", prompt: 2, generate: 1.2, bandwidth: 0.8 },
   q8: { title: "Q8_0", prompt: 3.4, generate: 1.2 },
   "q4-deep": { title: "Q4_K_M", prompt: 2, generate: 1.5 },
   "q8-deep": { title: "Q8_0", prompt: 2, generate: 1.5 },
+  "wasm-q4": { title: "In a page against wllama, Q4_0, two threads", prompt: 1.3, generate: 1.3, peer: "wllama" },
+  "wasm-q8": { title: "In a page against wllama, Q8_0, two threads", prompt: 1.3, generate: 1.3, peer: "wllama" },
+  "wasm-q4-one": { title: "In a page against wllama, Q4_0, one thread", prompt: 1.3, generate: 1.3, peer: "wllama" },
+  "wasm-q8-one": { title: "In a page against wllama, Q8_0, one thread", prompt: 1.3, generate: 1.3, peer: "wllama" },
 };
 
 /** Stored runs of `npm run bench:peers`. */
@@ -40,13 +44,13 @@ function goals(newest) {
       return [what, ours, theirs, result, `${goal}: ${verdict}`, `[run](../bench/results/${found.file})`];
     });
   });
-  return table(["What", "DeepTS", "llama.cpp", "Result", "Goal", "From"], rows);
+  return table(["What", "DeepTS", "Peer", "Result", "Goal", "From"], rows);
 }
 
 function speedRows(name, { part, record }) {
   const goal = GOALS[name];
-  const ratio = part.ratios?.find(({ engine }) => engine === "llama.cpp");
-  if (!goal || !ratio) return [];
+  const ratio = goal && part.ratios?.find(({ engine }) => engine === (goal.peer ?? "llama.cpp"));
+  if (!ratio) return [];
   const [ours] = part.entries;
   const rows = ["prompt", "generate"].map((phase) => {
     const against = ratio[phase];
