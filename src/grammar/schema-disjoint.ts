@@ -31,14 +31,10 @@ export class Disjointness {
     const [some, others] = [this.#finite(left), this.#finite(right)];
     if (some && others && ![...some].some((value) => others.has(value))) return true;
     if (depth >= MAX_DEPTH || !onlyObjects(left.parts) || !onlyObjects(right.parts)) return false;
-    const common = requiredNames(right.parts);
-    return (
-      [...requiredNames(left.parts)].some((name) => {
-        const [one, other] = [propertySchemas(left.parts, name), propertySchemas(right.parts, name)];
-        // Required on one side and forbidden on the other, or required on both with no common value.
-        if (other.some(({ schema }) => schema === false)) return true;
-        return common.has(name) && this.certain(one, other, depth + 1);
-      }) || [...common].some((name) => propertySchemas(left.parts, name).some(({ schema }) => schema === false))
+    // Where one side requires a property, it is there; then no value of it may fit both.
+    const present = new Set([...requiredNames(left.parts), ...requiredNames(right.parts)]);
+    return [...present].some((name) =>
+      this.certain(propertySchemas(left.parts, name), propertySchemas(right.parts, name), depth + 1),
     );
   }
 

@@ -133,6 +133,7 @@ describe("a token mask", () => {
     for (const token of Buffer.from('"é\\n')) matcher.accept(token);
     const quote = 0x22;
     expect(tokensOf(matcher.allowed())).not.toContain(quote);
+    expect(matcher.takes(quote)).toBe(false);
     for (const token of Buffer.from("😀ab")) matcher.accept(token);
     expect(tokensOf(matcher.allowed())).toContain(quote);
     const room = matcher.clone();
