@@ -16,7 +16,7 @@ export async function openRedis(url: string, onProblem: (problem: string) => voi
   }
   const { Redis } = await import("ioredis");
   const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 1, enableOfflineQueue: false });
-  let lost = false;
+  let lost = true; // until it is there for the first time: then connect() tells
   client.on("error", (error: Error) => {
     if (!lost) onProblem(`Redis does not answer, so each server counts by itself: ${error.message}`);
     lost = true;

@@ -145,8 +145,8 @@ function checkConversation({ messages, tools, tool_choice, thinking }: Conversat
   else if (tool_choice?.type === "tool" && !names.includes(tool_choice.name))
     issue(["tool_choice", "name"], "names a tool that is not in tools");
   else if (forced && thinking) issue(["tool_choice"], "cannot force a call while thinking is on");
-  const last = messages[messages.length - 1]!;
-  if (last.role === "assistant" && last.content.some(({ type }) => type === "tool_use"))
+  const last = messages.at(-1); // a list that is empty has been refused, but comes here all the same
+  if (last?.role === "assistant" && last.content.some(({ type }) => type === "tool_use"))
     issue(["messages", messages.length - 1], "ends with a call: its tool_result is missing");
 }
 

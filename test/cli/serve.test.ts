@@ -1,4 +1,9 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { fixture } from "../shared-fixtures.ts";
 import { endlessModel } from "./endless-model.ts";
 import { built, deepts, start } from "./spawn-deepts.ts";
@@ -54,7 +59,61 @@ describe("deepts serve", () => {
     expect(await server.ended).toMatchObject({ code: 0 });
   });
 
+  it("asks for a key, speaks TLS and logs requests without what was said", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "deepts-serve-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const files = { cert: path.join(folder, "cert.pem"), key: path.join(folder, "key.pem") };
+    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1"];
+    const make = [
+      "req",
+      "-x509",
+      "-newkey",
+      "rsa:2048",
+      "-nodes",
+      "-keyout",
+      files.key,
+      "-out",
+      files.cert,
+      ...subject,
+    ];
+    if (spawnSync("openssl", make).status !== 0) throw new Error("openssl made no certificate");
+    const args = ["--tls-cert", files.cert, "--tls-key", files.key, "--log-level", "info"];
+    const server = start(["serve", "--port", "0", ...args], { DEEPTS_API_KEY: "sk-0123456789abcdef" });
+    const [, url] = await server.until(/^listening on (https:\/\/127\.0\.0\.1:\d+)\n$/);
+    const ca = await readFile(files.cert);
+    const ask = (key: string) =>
+      new Promise<number>((resolve, reject) => {
+        const headers = { "content-type": "application/json", authorization: `Bearer ${key}` };
+        const options = { method: "POST", headers, ca, agent: false as const };
+        request(`${url}/v1/completions`, options, (response) => {
+          response.resume().on("end", () => resolve(response.statusCode!));
+        })
+          .on("error", reject)
+          .end('{"prompt": "A secret prompt", "max_tokens": 2}');
+      });
+    expect([await ask("sk-wrong-0123456789"), await ask("sk-0123456789abcdef")]).toEqual([401, 200]);
+    server.child.kill("SIGTERM");
+    const { code, stderr } = await server.ended;
+    expect(code).toBe(0);
+    const lines = stderr.split("\n").filter((line) => line.startsWith("{"));
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { msg: "request", method: "POST", path: "/v1/completions", status: 401 },
+      { msg: "request", status: 200, key: "default", requestId: expect.any(String), durationMs: expect.any(Number) },
+    ]);
+    expect(stderr).not.toMatch(/secret|sk-/);
+  });
+
   it.each([
+    ["a key that can be guessed", ["--api-key", "secret"], 2, "--api-key: want a key of at least 16"],
+    ["a file of keys that is not there", ["--api-keys", "nosuch.json"], 2, "--api-keys: cannot read nosuch.json"],
+    ["a certificate without its key", ["--tls-cert", "package.json"], 2, "--tls-cert and --tls-key belong together"],
+    [
+      "a certificate that is none",
+      ["--tls-cert", "package.json", "--tls-key", "package.json"],
+      1,
+      "--tls-cert and --tls-key: want a PEM",
+    ],
+    ["a Redis that is not there", ["--redis", "redis://127.0.0.1:1"], 2, "--redis: no answer from 127.0.0.1:1"],
     ["an unknown backend", ["--backend", "nosuch"], 4, "backend nosuch: unknown; want auto, cpu, wasm, reference"],
     ["a backend whose file is not there", ["--backend", "./nosuch.mjs"], 4, "backend ./nosuch.mjs: cannot be imported"],
     ["a model that is not there", ["--model", "nosuch.gguf"], 3, "nosuch.gguf: byte 0: there is no such file"],

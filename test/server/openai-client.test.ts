@@ -194,6 +194,31 @@ test("a full queue is retried by a client with retries", async () => {
   expect(answer.choices[0]?.message.content).toBe("there");
 });
 
+test("a client that has sent too much is told how long to wait", async () => {
+  const { client } = await startServer(new ScriptedModel(), { rateLimits: { requestsPerMinute: 1 } });
+  await client.chat.completions.create(ask);
+  await expect(client.chat.completions.create(ask)).rejects.toBeInstanceOf(OpenAI.RateLimitError);
+  const refused = await client.chat.completions.create(ask).catch((error: unknown) => error);
+  if (!(refused instanceof OpenAI.RateLimitError)) throw new Error("want a refusal");
+  const seconds = Number(refused.headers.get("retry-after"));
+  expect(seconds).toBeGreaterThan(0);
+  expect(seconds).toBeLessThanOrEqual(60);
+});
+
+test("a refusal that says when to come back is retried then", async () => {
+  let refusals = 1;
+  class LimitedModel extends ScriptedModel {
+    override async *generate(...parameters: Parameters<ScriptedModel["generate"]>) {
+      if (refusals-- > 0) throw new ApiError(429, "too many", { code: "rate_limit_exceeded", retryAfter: 1 });
+      yield* super.generate(...parameters);
+    }
+  }
+  const { client } = await startServer(new LimitedModel());
+  const answer = await client.chat.completions.create(ask, { maxRetries: 1 });
+  expect(answer.choices[0]!.message.content).toBe("Hello, world!");
+  expect(refusals).toBe(-1);
+});
+
 test("an abort of the client stops the generation, streamed and not", async () => {
   for (const stream of [true, false]) {
     const model = new ScriptedModel({ hangs: true });
