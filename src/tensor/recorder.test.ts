@@ -319,7 +319,7 @@ describe("the recorded Program", () => {
     const uses = Object.fromEntries([...g.finish().weights].map(([name, w]) => [name, [...w.uses].join()]));
     expect(uses).toEqual({
       ...{ w: "vector", b: "vector", router: "linear", bias: "vector" },
-      ...{ gate: "expert", up: "expert", down: "expert", k: "linear", v: "linear" },
+      ...{ gate: "expert", up: "expert", down: "expert", k: "heads", v: "heads" },
     });
   });
 

@@ -33,7 +33,7 @@ describe("deepts serve", () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(LISTENING);
     expect(stderr).toMatch(
-      /^model deepts-tiny\nA tiny demonstration model .*\ncontext \d+ tokens; memory: weights .* MiB, cache .*, scratch .*\n$/,
+      /^model deepts-tiny\nA tiny demonstration model .*\ncontext \d+ tokens; memory: weights .*, cache .*, scratch .*\n$/,
     );
   });
 
