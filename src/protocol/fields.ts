@@ -21,7 +21,7 @@ export function list<T extends z.ZodType>(item: T, size: { readonly min?: number
         const parsed = item.safeParse(value);
         if (!parsed.success) {
           for (const issue of parsed.error.issues) context.issues.push(issueAt(index, issue, value));
-          return z.NEVER;
+          return items; // and not NEVER: zod goes on to the next transform after an unknown key
         }
         items.push(parsed.data);
       }
@@ -47,9 +47,9 @@ export function tokenList(size: { readonly min?: number; readonly max: number })
     });
 }
 
-/** An item's issue as one of its list. It always ends the reading: what comes after would be given no list. */
+/** An item's issue as one of its list. */
 function issueAt(index: number, issue: z.core.$ZodIssue, input: unknown): z.core.$ZodRawIssue {
-  return { ...issue, path: [index, ...issue.path], input, continue: false } as z.core.$ZodRawIssue;
+  return { ...issue, path: [index, ...issue.path], input } as z.core.$ZodRawIssue;
 }
 
 const tokenId = z.int().min(0);
