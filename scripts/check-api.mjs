@@ -9,7 +9,7 @@ import path from "node:path";
 import { root, run, say } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
-const VERSION = "4.6.1";
+const VERSION = "4.32.5";
 
 /**
  * What is checked. Left out: `positive_data_acceptance`, since a schema cannot say all that makes a request right (two

@@ -20,10 +20,8 @@ export function list<T extends z.ZodType>(item: T, size: { readonly min?: number
       for (const [index, value] of values.entries()) {
         const parsed = item.safeParse(value);
         if (!parsed.success) {
-          for (const issue of parsed.error.issues) {
-            context.issues.push({ ...issue, path: [index, ...issue.path], input: value } as z.core.$ZodRawIssue);
-          }
-          return z.NEVER;
+          for (const issue of parsed.error.issues) context.issues.push(issueAt(index, issue, value));
+          return items; // and not NEVER: zod goes on to the next transform after an unknown key
         }
         items.push(parsed.data);
       }
@@ -43,11 +41,15 @@ export function tokenList(size: { readonly min?: number; readonly max: number })
     .transform((values, context): number[] => {
       const wrong = values.findIndex((value) => !Number.isSafeInteger(value) || (value as number) < 0);
       if (wrong < 0) return values as number[];
-      for (const issue of tokenId.safeParse(values[wrong]).error!.issues) {
-        context.issues.push({ ...issue, path: [wrong, ...issue.path], input: values[wrong] } as z.core.$ZodRawIssue);
-      }
+      const { issues } = tokenId.safeParse(values[wrong]).error!;
+      for (const issue of issues) context.issues.push(issueAt(wrong, issue, values[wrong]));
       return z.NEVER;
     });
+}
+
+/** An item's issue as one of its list. */
+function issueAt(index: number, issue: z.core.$ZodIssue, input: unknown): z.core.$ZodRawIssue {
+  return { ...issue, path: [index, ...issue.path], input } as z.core.$ZodRawIssue;
 }
 
 const tokenId = z.int().min(0);

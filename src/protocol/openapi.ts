@@ -43,7 +43,7 @@ function describe(operation: Operation, path: string): Json {
   const failures = [...errors, 403, 500, ...(open ? [] : [401, 429])].sort();
   const answers: Json =
     answer === undefined ? {} : typeof answer === "string" ? { [answer]: {} } : json(answer, "output");
-  if (event !== undefined) answers["text/event-stream"] = { schema: schemaOf(event, "output") };
+  if (event !== undefined) answers["text/event-stream"] = { schema: eventSchema(schemaOf(event, "output")) };
   return {
     operationId: `${method} ${path}`.toLowerCase().replace(/[^a-z]+/g, "_"),
     summary,
@@ -66,6 +66,12 @@ function describe(operation: Operation, path: string): Json {
       ),
     },
   };
+}
+
+/** Of one server-sent event. */
+function eventSchema(contentSchema: Json): Json {
+  const data = { type: "string", contentMediaType: "application/json", contentSchema };
+  return { type: "object", properties: { event: { type: "string" }, data }, required: ["data"] };
 }
 
 function json(schema: z.ZodType, io: "input" | "output"): Json {

@@ -149,6 +149,12 @@ test.each<[string, unknown, string, string]>([
     "'tools[0].function.strict' true is not supported: output cannot be constrained yet",
   ],
   [
+    "an unknown field of a part",
+    { messages: [{ role: "tool", tool_call_id: "1", content: [{ type: "text", text: "", cache: 1 }] }] },
+    "unknown_parameter",
+    "'messages[0].content[0].cache': unknown parameter",
+  ],
+  [
     "bad tool name",
     { messages, tools: [{ type: "function", function: { name: "a b" } }] },
     "invalid_value",
