@@ -60,9 +60,9 @@ describe("the example", () => {
   });
 
   it("of any name is one of those that are tested", () => {
-    // timing-backend.mjs has its own test with the conformance suite.
+    // timing-backend.mjs has its own test with the conformance suite, and browser/ with the page's.
     expect(readdirSync(path.join(root, "examples")).sort()).toEqual(
-      ["curl.sh", "embed-engine.mjs", "openai-client.mjs", "stop-early.mjs", "timing-backend.mjs"].sort(),
+      ["browser", "curl.sh", "embed-engine.mjs", "openai-client.mjs", "stop-early.mjs", "timing-backend.mjs"].sort(),
     );
   });
 });
