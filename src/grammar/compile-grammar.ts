@@ -1,33 +1,19 @@
+import { type AnswerForm, formExpr } from "./answer-form.ts";
 import { type Automaton, buildAutomaton } from "./automaton.ts";
 import { Budget } from "./budget.ts";
-import { choice, Grammar, text } from "./expr.ts";
-import { gbnfGrammar } from "./gbnf.ts";
-import { GrammarError } from "./grammar-error.ts";
-import { jsonObjectGrammar, schemaGrammar } from "./json-schema.ts";
+import { EMPTY, Grammar, sequence } from "./expr.ts";
+import { type JsonRules, jsonRules } from "./json-text.ts";
+import { type Reasoning, reasoningExpr } from "./marker.ts";
 import { GrammarMatcher } from "./matcher.ts";
-import { regexMatching } from "./regex.ts";
 import { StackAutomaton } from "./stacks.ts";
 import { TokenMasks } from "./token-masks.ts";
-import { type ToolCalls, toolCallsGrammar } from "./tool-calls.ts";
+import { type ToolCalls, toolCallsExpr } from "./tool-calls.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
-/** What an answer must be. */
-export type GrammarSource =
-  /** A JSON value that the schema allows, of draft 2020-12. */
-  | { readonly type: "json_schema"; readonly schema: unknown }
-  /** Any JSON object. */
-  | { readonly type: "json_object" }
-  /** What an ECMAScript regular expression matches as a whole. */
-  | { readonly type: "regex"; readonly pattern: string }
-  /** One of these texts. */
-  | { readonly type: "choice"; readonly choices: readonly string[] }
-  /** What llama.cpp's GBNF allows. */
-  | { readonly type: "gbnf"; readonly grammar: string }
-  /** Text with calls of tools in it, or calls only. */
-  | ({ readonly type: "tool_calls" } & ToolCalls);
-
-const MAX_CHOICES = 10_000;
-const MAX_CHOICE_CHARACTERS = 256 * 1024;
+/** What an answer must be, and whether reasoning comes before it. Default: none does. */
+export type GrammarSource = (AnswerForm | ({ readonly type: "tool_calls" } & ToolCalls)) & {
+  readonly reasoning?: Reasoning | null;
+};
 
 /** States whose tokens are found at once, so that no answer waits for them. */
 const PREPARED = 64;
@@ -59,37 +45,19 @@ export function automatonOf(source: GrammarSource, budget: Budget): Automaton {
 }
 
 function grammarOf(source: GrammarSource, budget: Budget): Grammar {
-  switch (source.type) {
-    case "json_schema":
-      return schemaGrammar(source.schema, budget);
-    case "json_object":
-      return jsonObjectGrammar();
-    case "gbnf":
-      return gbnfGrammar(source.grammar, budget);
-    case "tool_calls":
-      return toolCallsGrammar(source, budget);
-    case "regex":
-      return starting(regexMatching(source.pattern, "", budget));
-    case "choice":
-      return starting(choice(...validChoices(source.choices).map(text)));
-  }
-}
-
-function starting(start: Grammar["start"]): Grammar {
   const grammar = new Grammar();
-  grammar.start = start;
+  let rules: JsonRules | null = null;
+  const json = () => {
+    rules ??= jsonRules(grammar);
+    return rules;
+  };
+  const reasoning = source.reasoning ? reasoningExpr(source.reasoning, budget) : EMPTY;
+  const answer =
+    source.type === "tool_calls"
+      ? toolCallsExpr(source, grammar, json, budget)
+      : formExpr(source, grammar, json, budget);
+  grammar.start = sequence(reasoning, answer);
   return grammar;
-}
-
-function validChoices(choices: readonly string[]): readonly string[] {
-  if (choices.length === 0 || choices.length > MAX_CHOICES) {
-    throw new GrammarError("", `want 1 to ${MAX_CHOICES} choices, got ${choices.length}`);
-  }
-  const characters = choices.reduce((sum, option) => sum + option.length, 0);
-  if (characters > MAX_CHOICE_CHARACTERS) {
-    throw new GrammarError("", `the choices have ${characters} characters; the limit is ${MAX_CHOICE_CHARACTERS}`);
-  }
-  return choices;
 }
 
 /** States that read letters of many scripts: those walk over most of the vocabulary, a few milliseconds each. */

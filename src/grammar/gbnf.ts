@@ -1,6 +1,6 @@
 import type { Budget } from "./budget.ts";
 import { type CodePoints, codePoints, complement } from "./code-points.ts";
-import { ANY_CHARACTER, characters, choice, type Expr, Grammar, repeat, sequence, text } from "./expr.ts";
+import { ANY_CHARACTER, characters, choice, type Expr, type Grammar, repeat, sequence, text } from "./expr.ts";
 import { GrammarError } from "./grammar-error.ts";
 
 const MAX_LENGTH = 64 * 1024;
@@ -10,31 +10,32 @@ const MAX_COUNT = 10_000;
 /**
  * A grammar in llama.cpp's GBNF: rules `name ::= ...` with the start rule `root`, `"text"`, `[a-z]`, `[^...]`, `.`,
  * `( )`, `|`, `* + ? {n} {n,} {n,m}`, escapes `\n \r \t \\ \" \[ \] \xHH \uHHHH \UHHHHHHHH`, comments behind `#`.
- * Source: llama.cpp, grammars/README.md.
+ * Its rules are added to the grammar. Source: llama.cpp, grammars/README.md.
  * @throws GrammarError that names the line, for syntax and for rules that do not exist
  */
-export function gbnfGrammar(source: string, budget: Budget): Grammar {
+export function gbnfExpr(source: string, grammar: Grammar, budget: Budget): Expr {
   if (source.length > MAX_LENGTH) {
     throw new GrammarError("", `a grammar of ${source.length} characters; the limit is ${MAX_LENGTH}`);
   }
   budget.spend(source.length);
-  return new GbnfParser(source).parse();
+  return new GbnfParser(source, grammar).parse();
 }
 
 class GbnfParser {
   readonly #source: string;
-  readonly #grammar = new Grammar();
+  readonly #grammar: Grammar;
   readonly #rules = new Map<string, number>();
   /** By rule: where it is first used. */
   readonly #used = new Map<string, number>();
   #at = 0;
   #depth = 0;
 
-  constructor(source: string) {
+  constructor(source: string, grammar: Grammar) {
     this.#source = source;
+    this.#grammar = grammar;
   }
 
-  parse(): Grammar {
+  parse(): Expr {
     this.#skip(true);
     while (this.#at < this.#source.length) this.#rule();
     const root = this.#rules.get("root");
@@ -44,8 +45,7 @@ class GbnfParser {
       this.#at = at;
       this.#refuse(`rule ${name} is not defined`);
     }
-    this.#grammar.start = { kind: "rule", rule: root };
-    return this.#grammar;
+    return { kind: "rule", rule: root };
   }
 
   #refuse(what: string): never {

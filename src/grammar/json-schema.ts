@@ -1,6 +1,17 @@
 import type { Budget } from "./budget.ts";
 import { subtractDfa } from "./byte-dfa.ts";
-import { choice, EMPTY, type Expr, Grammar, type Member, NEVER, optional, repeat, sequence, text } from "./expr.ts";
+import {
+  choice,
+  EMPTY,
+  type Expr,
+  type Grammar,
+  type Member,
+  NEVER,
+  optional,
+  repeat,
+  sequence,
+  text,
+} from "./expr.ts";
 import { GrammarError } from "./grammar-error.ts";
 import {
   BOOLEAN,
@@ -10,7 +21,6 @@ import {
   inString,
   type JsonRules,
   jsonLiteral,
-  jsonRules,
   NULL,
   NUMBER,
   PLAIN_CHARACTER,
@@ -43,24 +53,11 @@ const MAX_ITEMS = 2048;
 /**
  * The JSON texts of a schema (draft 2020-12; `schema-keywords.ts` has what is supported). Objects have their properties in
  * the schema's order, then further ones; there is at most one space behind `:` and `,`.
+ * @param json the grammar's rules of JSON
  * @throws GrammarError that names the JSON pointer of what is wrong, unsupported or beyond the limits
  */
-export function schemaGrammar(schema: unknown, budget: Budget): Grammar {
-  const grammar = new Grammar();
-  grammar.start = schemaExpr(schema, grammar, jsonRules(grammar), budget);
-  return grammar;
-}
-
-/** The same as part of a larger grammar, which has the rules of JSON. @throws GrammarError */
 export function schemaExpr(schema: unknown, grammar: Grammar, json: JsonRules, budget: Budget): Expr {
   return new SchemaCompiler(schema, grammar, json, budget).compile();
-}
-
-/** Any JSON object. */
-export function jsonObjectGrammar(): Grammar {
-  const grammar = new Grammar();
-  grammar.start = jsonRules(grammar).object;
-  return grammar;
 }
 
 class SchemaCompiler {

@@ -1,4 +1,3 @@
-import { TextError } from "../errors.ts";
 import { FIRST_TOKEN_SYMBOL } from "./nfa.ts";
 import type { Configuration, StackAutomaton } from "./stacks.ts";
 import type { TokenMasks } from "./token-masks.ts";
@@ -28,12 +27,14 @@ export class GrammarMatcher {
 
   /**
    * Takes the token that came.
-   * @throws TextError, and stays where it was, when it cannot follow; GrammarError as `allowed`
+   * @returns false, and stays where it was, when it cannot follow
+   * @throws GrammarError as `allowed`
    */
-  accept(token: number): void {
+  accept(token: number): boolean {
     const at = this.#after(token);
-    if (at === null) throw new TextError(`token ${token} cannot follow here in the grammar`);
+    if (at === null) return false;
     this.#at = at;
+    return true;
   }
 
   /** Whether a token may come next: the one bit of `allowed`. @throws GrammarError as `allowed` */

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RandomAnswers, tokensOf } from "../../test/grammar/random-answer.ts";
 import { smallVocabulary } from "../../test/grammar/small-vocabulary.ts";
-import { compileGrammar } from "./compile-grammar.ts";
-import type { ToolCalls } from "./tool-calls.ts";
+import { compileGrammar, type GrammarSource } from "./compile-grammar.ts";
 
 const ADDED = [
   "<｜tool▁calls▁begin｜>",
@@ -20,7 +19,9 @@ const parameters = {
   required: ["city"],
   additionalProperties: false,
 };
-const source = (rest: Partial<ToolCalls>): ToolCalls & { type: "tool_calls" } => ({
+type Source = Extract<GrammarSource, { type: "tool_calls" }>;
+
+const source = (rest: Partial<Source>): Source => ({
   type: "tool_calls",
   format: "v3.1",
   tools: [
@@ -34,7 +35,6 @@ const source = (rest: Partial<ToolCalls>): ToolCalls & { type: "tool_calls" } =>
     callEnd: callEnd!,
     separator: separator!,
   },
-  thinkEnd: null,
   required: false,
   parallel: true,
   ...rest,
@@ -49,7 +49,7 @@ function tokens(text: string): number[] {
 }
 
 /** Whether a text may be written, and whether it may end there. */
-async function follow(calls: Partial<ToolCalls>, text: string): Promise<"refused" | "open" | "complete"> {
+async function follow(calls: Partial<Source>, text: string): Promise<"refused" | "open" | "complete"> {
   const matcher = (await compileGrammar(source(calls), vocabulary)).start();
   for (const token of tokens(text)) {
     if (!matcher.takes(token)) return "refused";
@@ -59,6 +59,7 @@ async function follow(calls: Partial<ToolCalls>, text: string): Promise<"refused
   return matcher.canEnd ? "complete" : "open";
 }
 
+const JSON_FORM = { type: "json_object" as const };
 const v31 = (name: string, args: string) => `${ADDED[2]}${name}${ADDED[4]}${args}${ADDED[3]}`;
 const v3 = (name: string, args: string) =>
   `${ADDED[2]}function${ADDED[4]}${name}\n\`\`\`json\n${args}\n\`\`\`${ADDED[3]}`;
@@ -82,11 +83,20 @@ describe("tool calls by a grammar", () => {
     ["a call where one is required", { required: true }, `${ADDED[0]}${v31("time", "{}")}${ADDED[1]}`, "complete"],
     [
       "reasoning before it",
-      { required: true, thinkEnd: thinkEnd! },
+      { required: true, reasoning: { begin: null, end: thinkEnd! } },
       `Hm…${ADDED[5]}${ADDED[0]}${v31("time", "{}")}${ADDED[1]}`,
       "complete",
     ],
-    ["reasoning without end", { thinkEnd: thinkEnd! }, "Hm…", "open"],
+    ["reasoning without end", { reasoning: { begin: null, end: thinkEnd! } }, "Hm…", "open"],
+    ["JSON where text must be JSON", { content: JSON_FORM }, "{}", "complete"],
+    [
+      "a call where text must be JSON",
+      { content: JSON_FORM },
+      `${ADDED[0]}${v31("time", "{}")}${ADDED[1]}`,
+      "complete",
+    ],
+    ["other text where it must be JSON", { content: JSON_FORM }, "H", "refused"],
+    ["a call behind JSON", { content: JSON_FORM }, `{}${ADDED[0]}`, "refused"],
     ["V3", { format: "v3" as const }, `${ADDED[0]}${v3("weather", '{"city":"O"}')}`, "complete"],
     [
       "V3, two calls",

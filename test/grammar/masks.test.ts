@@ -151,7 +151,7 @@ describe("a matcher", () => {
   it("stays where it was when a token cannot follow", async () => {
     const matcher = (await compileGrammar({ type: "choice", choices: ["abc", "abd"] }, small)).start();
     matcher.accept(256 + WORDS.indexOf("ab"));
-    expect(() => matcher.accept(97)).toThrow("token 97 cannot follow");
+    expect(matcher.accept(97)).toBe(false);
     expect(matcher.canEnd).toBe(false);
     matcher.accept(100);
     expect([matcher.canEnd, matcher.mustEnd]).toEqual([true, true]);

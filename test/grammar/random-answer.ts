@@ -59,7 +59,7 @@ export class RandomAnswers {
       const token = (tokens.length >= wanted ? this.#closer(mask, random) : null) ?? randomToken(mask, random);
       if (token === null)
         throw new Error(`dead end after ${JSON.stringify(new TextDecoder().decode(Uint8Array.from(bytes)))}`);
-      matcher.accept(token);
+      if (!matcher.accept(token)) throw new Error(`token ${token} is in the mask and cannot follow`);
       tokens.push(token);
       bytes.push(...(this.#vocabulary.bytes(token) ?? []));
     }
