@@ -6,10 +6,12 @@ import type { RenderTemplate } from "../tokenizer/chat-template.ts";
 import { ChatRenderer, withToolArguments } from "../tokenizer/chat-template.ts";
 import { Answer } from "./answer.ts";
 import { BlockPool } from "./block-pool.ts";
+import type { TokenConstraint } from "./constraint.ts";
 import { Embedding } from "./embedding.ts";
 import { type EngineCounters, EngineLoop, type Task } from "./engine-loop.ts";
 import { pagesFor } from "./evaluate.ts";
 import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "./generation.ts";
+import { GrammarCache } from "./grammar-cache.ts";
 import type { Prediction, RunnerOptions } from "./network-runner.ts";
 import { NetworkRunner } from "./network-runner.ts";
 import { Pooler, type Pooling } from "./pooling.ts";
@@ -91,6 +93,7 @@ export class Engine implements ServedModel {
   readonly #workspace: Candidates;
   /** One for each answer that is being made. */
   readonly #stops = new Set<(error: unknown) => void>();
+  readonly #grammars: GrammarCache;
   #closed = false;
   #dryBreakers: number[][] | null = null;
 
@@ -110,6 +113,7 @@ export class Engine implements ServedModel {
     this.#vocabSize = checkpoint.config.vocabSize;
     this.#hiddenSize = checkpoint.config.hiddenSize;
     this.#workspace = new Candidates(checkpoint.config.vocabSize);
+    this.#grammars = new GrammarCache(text.tokenizer);
     const { chatTemplate, bosToken, eosToken, tokenizer } = text;
     const template = chatTemplate === null ? null : { source: chatTemplate, bosToken, eosToken };
     this.#chat = template && new ChatRenderer(template, tokenizer, options.renderTemplate);
@@ -160,11 +164,13 @@ export class Engine implements ServedModel {
     request: GenerationRequest,
     { signal }: { signal?: AbortSignal } = {},
   ): AsyncGenerator<GenerationEvent, void, undefined> {
-    signal?.throwIfAborted();
-    if (this.#closed) throw closedError();
-    const answer = this.#prepare(request);
+    const since = performance.now();
+    this.#checkWanted(signal);
+    const constraint = request.grammar ? await this.#compile(request, signal) : request.constraint;
+    this.#checkWanted(signal);
+    const answer = this.#prepare(request, constraint ?? null);
     if (answer === null) return yield emptyAnswer(request.prompt.length);
-    const leave = this.#watch(answer, signal, request.timeoutMs);
+    const leave = this.#watch(answer, signal, request.timeoutMs, since);
     try {
       this.#loop.submit(answer);
       for (let event: GenerationEvent | null = null; event?.type !== "end"; ) {
@@ -181,8 +187,7 @@ export class Engine implements ServedModel {
     pooling: Pooling,
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<Float32Array> {
-    signal?.throwIfAborted();
-    if (this.#closed) throw closedError();
+    this.#checkWanted(signal);
     this.#room(prompt);
     // Of a salt of its own: the states of tokens that were found in the cache would be missing.
     const salt = `embedding ${crypto.randomUUID()}`;
@@ -197,8 +202,17 @@ export class Engine implements ServedModel {
     }
   }
 
-  /** Ends a task when its client leaves, its time is up or the engine closes. Call what comes back when it has ended. */
-  #watch(task: Task, signal: AbortSignal | undefined, timeoutMs?: number): () => void {
+  /** @throws what the signal was aborted with; ApiError 503 once the engine closes */
+  #checkWanted(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted();
+    if (this.#closed) throw closedError();
+  }
+
+  /**
+   * Ends a task when its client leaves, its time is up or the engine closes. Call what comes back when it has ended.
+   * @param since when its time began
+   */
+  #watch(task: Task, signal: AbortSignal | undefined, timeoutMs?: number, since = performance.now()): () => void {
     // One that is complete may still be read to its end, whatever time that takes.
     const stop = (error: unknown) => {
       if (this.#loop.cancel(task)) task.events.fail(error);
@@ -207,7 +221,8 @@ export class Engine implements ServedModel {
       this.#loop.cancel(task);
       task.events.fail(signal!.reason);
     };
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
+    const left = timeoutMs === undefined ? 0 : timeoutMs + since - performance.now();
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), left);
     signal?.addEventListener("abort", onAbort);
     this.#stops.add(stop);
     return () => {
@@ -252,9 +267,27 @@ export class Engine implements ServedModel {
     this.#runner.close();
   }
 
+  /** Compiles a grammar, for as long as the client waits, its time is not up and the engine is open. */
+  async #compile(request: GenerationRequest, signal?: AbortSignal): Promise<TokenConstraint> {
+    const { grammar, priority, prompt, timeoutMs } = request;
+    this.#room(prompt);
+    checkNumbers(priority, timeoutMs);
+    const abort = new AbortController();
+    const stop = (error: unknown) => abort.abort(error);
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
+    this.#stops.add(stop);
+    try {
+      const either = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
+      return (await this.#grammars.get(grammar!, either)).start();
+    } finally {
+      clearTimeout(timer);
+      this.#stops.delete(stop);
+    }
+  }
+
   /** @returns null when no token is wanted */
-  #prepare(request: GenerationRequest): Answer | null {
-    const { prompt, priority, cacheSalt: salt, timeoutMs, ignoreEndTokens = false, constraint = null } = request;
+  #prepare(request: GenerationRequest, constraint: TokenConstraint | null): Answer | null {
+    const { prompt, priority, cacheSalt: salt, timeoutMs, ignoreEndTokens = false } = request;
     const room = this.#room(prompt);
     checkNumbers(priority, timeoutMs);
     const sampling = this.#sampling(request);

@@ -1,3 +1,4 @@
+import type { GrammarSource } from "../grammar/compile-grammar.ts";
 import type { TokenConstraint } from "./constraint.ts";
 import type { Pooling } from "./pooling.ts";
 import type { SamplingInput } from "./sampling/params.ts";
@@ -22,7 +23,9 @@ export interface GenerationRequest {
   readonly timeoutMs?: number;
   /** Only requests of the same salt share what they have read, so that no one can find out by time what others asked. Default empty. */
   readonly cacheSalt?: string;
-  /** The answer's text follows it; for this answer alone. Default none. */
+  /** What the answer must be; compiled before the answer waits for its turn. Default anything. */
+  readonly grammar?: GrammarSource | null;
+  /** The answer's text follows it; for this answer alone, in place of a grammar. Default none. */
   readonly constraint?: TokenConstraint;
 }
 
@@ -94,6 +97,7 @@ export interface ServedModel {
   /**
    * @throws ApiError 400 context_length_exceeded when the prompt leaves no room; both counts are in the message
    * @throws ApiError 503 when the queue is full, 504 when the request's time is up
+   * @throws GrammarError, an ApiError 400, for a grammar that is wrong or beyond the limits
    * An abort of `signal` ends the iteration with the signal's reason and frees the cache at once.
    */
   generate(request: GenerationRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerationEvent>;
