@@ -28,8 +28,10 @@ export class GrammarCache {
    */
   async get(source: GrammarSource, signal: AbortSignal): Promise<CompiledGrammar> {
     signal.throwIfAborted();
-    const key = JSON.stringify(source);
-    const entry = this.#entries.get(key) ?? this.#compile(source, key);
+    this.#vocabulary ??= new Vocabulary(this.#tokens);
+    const key = keyOf(source);
+    if (key === null) return compileGrammar(source, this.#vocabulary, { signal });
+    const entry = this.#entries.get(key) ?? this.#compile(source, key, this.#vocabulary);
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     for (const oldest of [...this.#entries.keys()].slice(0, -MAX_KEPT)) this.#entries.delete(oldest);
@@ -44,10 +46,9 @@ export class GrammarCache {
     }
   }
 
-  #compile(source: GrammarSource, key: string): Entry {
-    this.#vocabulary ??= new Vocabulary(this.#tokens);
+  #compile(source: GrammarSource, key: string, vocabulary: Vocabulary): Entry {
     const abort = new AbortController();
-    const grammar = compileGrammar(source, this.#vocabulary, { signal: abort.signal });
+    const grammar = compileGrammar(source, vocabulary, { signal: abort.signal });
     const entry = { grammar, abort, waiting: 0 };
     grammar.catch(() => this.#drop(key, entry)); // the next one tries again
     return entry;
@@ -56,6 +57,15 @@ export class GrammarCache {
   #drop(key: string, entry: Entry): void {
     entry.abort.abort();
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
+  }
+}
+
+/** Null for a schema that is nested too deep to be written, which the compiler refuses by name. */
+function keyOf(source: GrammarSource): string | null {
+  try {
+    return JSON.stringify(source);
+  } catch {
+    return null;
   }
 }
 

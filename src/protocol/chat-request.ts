@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { checkForms, formFields, responseFormat } from "./answer-form.ts";
 import { limited, list, optional, withoutEffect } from "./fields.ts";
 import { checkStreamOptions, commonFields, samplingFields } from "./sampling.ts";
 
@@ -7,7 +8,6 @@ const MAX_PARTS = 4096;
 const MAX_TOOLS = 128;
 const MAX_TOOL_CALLS = 128;
 const MAX_TOP_LOGPROBS = 20;
-const NOT_CONSTRAINED = "is not supported: output cannot be constrained yet";
 
 /** A content part of a kind that a text model cannot read. */
 function unreadablePart(type: string) {
@@ -78,13 +78,13 @@ const message = z.discriminatedUnion("role", [
 export const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/);
 
 const tool = z.strictObject({
-  type: limited(z.enum(["function", "custom"]), (type) => type === "function", `of custom tools ${NOT_CONSTRAINED}`),
+  type: limited(z.enum(["function", "custom"]), (type) => type === "function", "of custom tools is not supported"),
   function: z.strictObject({
     name: functionName,
     description: optional(z.string()),
-    /** A JSON schema; the templates print it. */
+    /** A JSON schema; the templates print it, and with `strict` calls are held to it. */
     parameters: optional(z.record(z.string(), z.unknown())),
-    strict: optional(limited(z.boolean(), (strict) => !strict, `true ${NOT_CONSTRAINED}`)),
+    strict: optional(z.boolean()),
   }),
 });
 
@@ -104,14 +104,6 @@ function unsupportedChoice(type: string, advice: string) {
   return z.looseObject({ type: limited(z.literal(type), () => false, `${type} is not supported: ${advice}`) });
 }
 
-const responseFormat = z.looseObject({
-  type: limited(
-    z.enum(["text", "json_object", "json_schema"]),
-    (type) => type === "text",
-    `other than "text" ${NOT_CONSTRAINED}`,
-  ),
-});
-
 const thinking = z.union([
   z.boolean(),
   z.strictObject({ type: z.enum(["enabled", "disabled"]) }).transform(({ type }) => type === "enabled"),
@@ -122,6 +114,7 @@ export const chatRequest = z
   .strictObject({
     ...commonFields,
     ...samplingFields,
+    ...formFields,
     messages: list(message, { min: 1, max: MAX_MESSAGES }),
     max_tokens: optional(z.int().min(1)),
     max_completion_tokens: optional(z.int().min(1)),
@@ -164,6 +157,7 @@ export const chatRequest = z
   })
   .superRefine((body, context) => {
     checkStreamOptions(body, context);
+    checkForms(body, context);
     const { max_tokens, max_completion_tokens } = body;
     if (max_tokens !== undefined && max_completion_tokens !== undefined && max_tokens !== max_completion_tokens) {
       context.addIssue({
@@ -214,14 +208,13 @@ export function forcedTool({ tool_choice: choice }: ToolFields): { name: string 
   return typeof choice === "object" && "name" in choice ? { name: choice.name } : null;
 }
 
-function checkToolChoice(body: ToolFields & ThinkingFields, context: z.RefinementCtx): void {
+function checkToolChoice(body: ToolFields, context: z.RefinementCtx): void {
   const forced = forcedTool(body);
   if (forced === null) return;
   const issue = (message: string) => context.addIssue({ code: "custom", path: ["tool_choice"], message });
   const names = (body.tools ?? []).map(({ function: { name } }) => name);
   if (names.length === 0) issue("needs tools");
   else if (forced.name !== null && !names.includes(forced.name)) issue("names a tool that is not in tools");
-  else if (wantsThinking(body)) issue("cannot force a call while thinking is on: turn one of them off");
 }
 
 type ThinkingFields = Partial<Pick<ChatRequest, "thinking" | "reasoning_effort" | "chat_template_kwargs">>;

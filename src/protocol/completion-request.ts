@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { checkForms, formFields } from "./answer-form.ts";
 import { limited, list, optional, tokenList, withoutEffect } from "./fields.ts";
 import { checkStreamOptions, commonFields, samplingFields } from "./sampling.ts";
 
@@ -23,6 +24,7 @@ export const completionRequest = z
   .strictObject({
     ...commonFields,
     ...samplingFields,
+    ...formFields,
     prompt,
     max_tokens: optional(z.int().min(1)).transform((tokens) => tokens ?? DEFAULT_MAX_TOKENS),
     logprobs: optional(z.int().min(0).max(MAX_TOP_LOGPROBS)),
@@ -33,6 +35,7 @@ export const completionRequest = z
   })
   .superRefine((body, context) => {
     checkStreamOptions(body, context);
+    checkForms(body, context);
     const n = body.n ?? 1;
     if (body.best_of !== undefined && body.best_of !== n) {
       context.addIssue({

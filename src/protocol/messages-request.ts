@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { outputFormat, schemaField } from "./answer-form.ts";
 import { limited, list, optional, withoutEffect } from "./fields.ts";
 import { MAX_STOP_STRINGS, stopString } from "./sampling.ts";
 
@@ -69,10 +70,8 @@ const tool = z.strictObject({
   ),
   name: toolName,
   description: optional(z.string()),
-  input_schema: z.record(z.string(), z.unknown()),
-  strict: optional(
-    limited(z.boolean(), (strict) => !strict, "true is not supported: output cannot be constrained yet"),
-  ),
+  input_schema: schemaField,
+  strict: optional(z.boolean()),
   input_examples: withoutEffect,
   eager_input_streaming: withoutEffect,
   cache_control,
@@ -102,7 +101,7 @@ const thinking = z
 
 const outputConfig = z.strictObject({
   effort: withoutEffect,
-  format: z.null("is not supported: output cannot be constrained yet").optional(),
+  format: optional(outputFormat),
 });
 
 /** What both endpoints take. */
@@ -137,14 +136,13 @@ export const messagesRequest = z
   })
   .superRefine(checkConversation);
 
-function checkConversation({ messages, tools, tool_choice, thinking }: Conversation, context: z.RefinementCtx): void {
+function checkConversation({ messages, tools, tool_choice }: Conversation, context: z.RefinementCtx): void {
   const issue = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
   const forced = tool_choice?.type === "any" || tool_choice?.type === "tool";
   const names = (tools ?? []).map(({ name }) => name);
   if (forced && names.length === 0) issue(["tool_choice"], "needs tools");
   else if (tool_choice?.type === "tool" && !names.includes(tool_choice.name))
     issue(["tool_choice", "name"], "names a tool that is not in tools");
-  else if (forced && thinking) issue(["tool_choice"], "cannot force a call while thinking is on");
   const last = messages.at(-1); // a list that is empty has been refused, but comes here all the same
   if (last?.role === "assistant" && last.content.some(({ type }) => type === "tool_use"))
     issue(["messages", messages.length - 1], "ends with a call: its tool_result is missing");

@@ -12,8 +12,17 @@ export interface Parameter {
   readonly extension?: true;
 }
 
-/** Sampling beyond OpenAI's, and what else both endpoints take. Ranges and meaning are the engine's. */
+/** Forms of answers and sampling beyond OpenAI's, and what else both endpoints take. Ranges and meaning are the engine's. */
 const sharedExtensions: readonly Parameter[] = [
+  {
+    name: "grammar",
+    state: "honoured",
+    note: "The answer is what this GBNF allows, as in llama.cpp (docs/STRUCTURED.md). One form at a time.",
+    extension: true,
+  },
+  { name: "guided_json", state: "honoured", note: "The answer is JSON of this schema, an object.", extension: true },
+  { name: "guided_regex", state: "honoured", note: "The whole answer matches this pattern.", extension: true },
+  { name: "guided_choice", state: "honoured", note: "The answer is one of these texts.", extension: true },
   { name: "top_k", state: "honoured", note: "Keeps the k most likely tokens; 0 is off.", extension: true },
   {
     name: "min_p",
@@ -122,18 +131,18 @@ export const chatParameters: readonly Parameter[] = [
   {
     name: "tools",
     state: "partly",
-    note: "Up to 128 functions, shown to the model by its chat template. strict: true and custom tools are refused: output cannot be constrained yet.",
+    note: "Up to 128 functions, shown to the model by its chat template. strict: true holds the arguments to their schema, where the chat template writes calls as those of DeepSeek-V3 and V3.1 do (others: refused). Custom tools are refused.",
   },
   {
     name: "tool_choice",
     state: "partly",
-    note: '"auto", "none" (the tools are not shown), "required" and named tools: the prompt then ends inside a call, so thinking is off. allowed_tools and custom tools are refused.',
+    note: '"auto", "none" (the tools are not shown), "required" and named tools: the answer is held to calls, or, where the chat template has a form of its own for them, begins inside one, without thinking. allowed_tools and custom tools are refused.',
   },
-  { name: "parallel_tool_calls", state: "honoured", note: "false: only the first call of an answer is returned." },
+  { name: "parallel_tool_calls", state: "honoured", note: "false: one call at most; a further one is not returned." },
   {
     name: "response_format",
     state: "partly",
-    note: '{"type": "text"}. json_object and json_schema are refused: output cannot be constrained yet.',
+    note: "text, json_object, and json_schema, which is always strict; the reasoning before the answer is free. Unsupported keywords are refused (docs/STRUCTURED.md).",
   },
   {
     name: "reasoning_effort",
@@ -255,12 +264,12 @@ export const countTokensParameters: readonly Parameter[] = [
   {
     name: "tools",
     state: "partly",
-    note: "Up to 128 tools of the caller's own. strict: true is refused, as are tools that Anthropic's servers run.",
+    note: "Up to 128 tools of the caller's own. strict: true as in chat completions. Tools that Anthropic's servers run are refused.",
   },
   {
     name: "tool_choice",
     state: "honoured",
-    note: "auto, any, tool, none; any and tool turn thinking off. disable_parallel_tool_use: only the first call is returned.",
+    note: "auto, any, tool, none; any and tool as tool_choice of chat completions. disable_parallel_tool_use: one call at most; a further one is not returned.",
   },
   {
     name: "thinking",
@@ -270,7 +279,7 @@ export const countTokensParameters: readonly Parameter[] = [
   {
     name: "output_config",
     state: "partly",
-    note: "effort is a hint that changes nothing; format is refused: output cannot be constrained yet.",
+    note: "effort is a hint that changes nothing; format: json_schema, as response_format of chat completions.",
   },
   { name: "cache_control", state: "accepted", note: "Here and in blocks: the cache works by itself." },
   { name: "speed", state: "refused", note: "there is one speed" },
@@ -328,19 +337,19 @@ export const responsesParameters: readonly Parameter[] = [
   {
     name: "tools",
     state: "partly",
-    note: "Up to 128 functions. strict: true is refused, as are the tools that OpenAI's servers run.",
+    note: "Up to 128 functions. strict: true as in chat completions. Tools that OpenAI's servers run are refused.",
   },
   {
     name: "tool_choice",
     state: "partly",
-    note: '"auto", "none", "required" and a named function: the prompt then ends inside a call, so reasoning is off. Others are refused.',
+    note: '"auto", "none", "required" and a named function, as in chat completions. Others are refused.',
   },
-  { name: "parallel_tool_calls", state: "honoured", note: "false: only the first call of an answer is returned." },
+  { name: "parallel_tool_calls", state: "honoured", note: "false: one call at most; a further one is not returned." },
   { name: "max_tool_calls", state: "accepted", note: "Limits tools that the server runs; there are none." },
   {
     name: "text",
     state: "partly",
-    note: 'format {"type": "text"} and verbosity "medium". json_object and json_schema are refused: output cannot be constrained yet.',
+    note: 'format: text, json_object and json_schema, as response_format of chat completions. verbosity "medium" only.',
   },
   {
     name: "reasoning",

@@ -112,23 +112,24 @@ test.each<[string, unknown, string, string]>([
     "'audio' is not supported: the models read and write text only",
   ],
   [
-    "json mode",
-    { messages, response_format: { type: "json_object" } },
-    "unsupported_parameter",
-    `'response_format.type' other than "text" is not supported: output cannot be constrained yet`,
+    "a form without a name",
+    { messages, response_format: { type: "json_schema", json_schema: { schema: {} } } },
+    "missing_required_parameter",
+    "'response_format.json_schema.name' is required: want a string",
   ],
+  [
+    "two forms",
+    { messages, response_format: { type: "json_object" }, guided_regex: "a" },
+    "invalid_value",
+    "'guided_regex' cannot be combined with response_format: send one of them",
+  ],
+  ["a schema that is text", { messages, guided_json: "{}" }, "invalid_type", `'guided_json': want an object, got "{}"`],
   ["required tool of none", { messages, tool_choice: "required" }, "invalid_value", "'tool_choice' needs tools"],
   [
     "unknown named tool",
     { messages, tools: [tool], tool_choice: { type: "function", function: { name: "g" } } },
     "invalid_value",
     "'tool_choice' names a tool that is not in tools",
-  ],
-  [
-    "a call without room for thinking",
-    { messages, tools: [tool], tool_choice: "required", thinking: true },
-    "invalid_value",
-    "'tool_choice' cannot force a call while thinking is on: turn one of them off",
   ],
   [
     "allowed tools",
@@ -141,12 +142,6 @@ test.each<[string, unknown, string, string]>([
     { messages, tool_choice: 4 },
     "invalid_type",
     `'tool_choice': want one of "auto", "none", "required" or an object, got 4`,
-  ],
-  [
-    "strict tool",
-    { messages, tools: [{ type: "function", function: { name: "f", strict: true } }] },
-    "unsupported_parameter",
-    "'tools[0].function.strict' true is not supported: output cannot be constrained yet",
   ],
   [
     "an unknown field of a part",

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { schemaField, textFormat } from "./answer-form.ts";
 import { functionName } from "./chat-request.ts";
 import { limited, list, optional, withoutEffect } from "./fields.ts";
 import { samplingFields } from "./sampling.ts";
@@ -7,7 +8,6 @@ const MAX_ITEMS = 16_384;
 const MAX_PARTS = 4096;
 const MAX_TOOLS = 128;
 const MAX_TOP_LOGPROBS = 20;
-const NOT_CONSTRAINED = "is not supported: output cannot be constrained yet";
 
 function unsupported<const T extends string>(type: T, reason: string) {
   return z.looseObject({ type: limited(z.literal(type), () => false, `${type} is not supported: ${reason}`) });
@@ -81,8 +81,8 @@ const tool = z.strictObject({
   type: limited(z.string(), (type) => type === "function", 'other than "function" is not supported'),
   name: functionName,
   description: optional(z.string()),
-  parameters: optional(z.record(z.string(), z.unknown())),
-  strict: optional(limited(z.boolean(), (strict) => !strict, `true ${NOT_CONSTRAINED}`)),
+  parameters: optional(schemaField),
+  strict: optional(z.boolean()),
 });
 
 const toolChoice = z.union([
@@ -96,15 +96,7 @@ const toolChoice = z.union([
 ]);
 
 const textConfig = z.strictObject({
-  format: optional(
-    z.looseObject({
-      type: limited(
-        z.enum(["text", "json_object", "json_schema"]),
-        (type) => type === "text",
-        `other than "text" ${NOT_CONSTRAINED}`,
-      ),
-    }),
-  ),
+  format: optional(textFormat),
   verbosity: optional(
     limited(z.enum(["low", "medium", "high"]), (level) => level === "medium", 'other than "medium" is not supported'),
   ),
@@ -160,15 +152,13 @@ export const responsesRequest = z
     prompt_cache_options: withoutEffect,
     prompt_cache_retention: withoutEffect,
   })
-  .superRefine(({ tools, tool_choice: choice, reasoning, stream, stream_options }, context) => {
+  .superRefine(({ tools, tool_choice: choice, stream, stream_options }, context) => {
     const issue = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
     const forced = choice === "required" || typeof choice === "object";
     const names = (tools ?? []).map(({ name }) => name);
     if (forced && names.length === 0) issue("tool_choice", "needs tools");
     else if (typeof choice === "object" && "name" in choice && !names.includes(choice.name as string))
       issue("tool_choice", "names a tool that is not in tools");
-    else if (forced && reasoning?.effort !== undefined && reasoning.effort !== "none")
-      issue("tool_choice", "cannot force a call while reasoning is on");
     if (stream_options !== undefined && !stream) issue("stream_options", "is only allowed with stream: true");
   });
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { textFormat } from "./answer-form.ts";
 
 const status = z.enum(["in_progress", "completed", "incomplete", "failed"]);
 const itemStatus = z.enum(["in_progress", "completed", "incomplete"]);
@@ -72,7 +73,7 @@ export const responseObject = z.object({
   reasoning: z.object({ effort: z.string().nullable(), summary: z.string().nullable() }),
   store: z.boolean(),
   temperature: z.number().nullable(),
-  text: z.object({ format: z.object({ type: z.literal("text") }) }),
+  text: z.object({ format: textFormat }),
   tool_choice: z.unknown(),
   tools: z.array(z.unknown()),
   top_logprobs: z.number(),

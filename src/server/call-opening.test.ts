@@ -6,7 +6,7 @@ import type { ChatInput } from "../engine/generation.ts";
 import { ToolCallParser } from "../engine/tool-calls.ts";
 import { withToolArguments } from "../tokenizer/chat-template.ts";
 import { JinjaTemplate } from "../tokenizer/jinja.ts";
-import { callOpening } from "./call-opening.ts";
+import { callFormat, callOpening } from "./call-opening.ts";
 
 /** A model with a chat template of its own. */
 class TemplateModel extends ScriptedModel {
@@ -59,13 +59,14 @@ test.each([
   async (_, model, any, named) => {
     expect(await callOpening(model, null)).toBe(any);
     expect(await callOpening(model, "look")).toBe(named);
+    expect(await callFormat(model)).toBeNull();
   },
 );
 
 it.for([
-  ["deepseek_v3", "string", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>look\n```json\n"],
-  ["deepseek_v3_1", "object", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look<｜tool▁sep｜>"],
-] as const)("the template of %s begins its own call", async ([name, form, wanted], { skip }) => {
+  ["deepseek_v3", "string", "v3", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>look\n```json\n"],
+  ["deepseek_v3_1", "object", "v3.1", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look<｜tool▁sep｜>"],
+] as const)("the template of %s begins its own call", async ([name, form, format, wanted], { skip }) => {
   const file = fixture("chat", `${name}.jinja`);
   if (file === null) return skip(NO_SHARED);
   const template = new JinjaTemplate(readFileSync(file, "utf8"));
@@ -80,6 +81,7 @@ it.for([
   );
   const opening = await callOpening(model, "look");
   expect(opening).toBe(wanted);
+  expect(await callFormat(model)).toBe(format);
   const parser = new ToolCallParser();
   expect(parser.push(`${opening}{}`)[0]).toMatchObject({ type: "toolCall", name: "look" });
 });

@@ -1,5 +1,5 @@
 import type { ServedModel } from "../engine/generation.ts";
-import { CALL_FORMATS, TAG_OPEN } from "../engine/tool-call-formats.ts";
+import { CALL_FORMATS, DEEPSEEK_CALLS, TAG_OPEN } from "../engine/tool-call-formats.ts";
 import { ApiError } from "../errors.ts";
 
 /** A name that no template writes by itself. */
@@ -15,6 +15,23 @@ const OPENINGS = [...CALL_FORMATS.flatMap(({ callsBegin, callBegin }) => [callsB
  * @throws ApiError 400 where the template shows no calls
  */
 export async function callOpening(model: ServedModel, name: string | null): Promise<string> {
+  const opening = await openingOf(model);
+  if (opening !== null) return name === null ? opening.any : opening.named.replaceAll(PROBE, name);
+  throw new ApiError(400, "'tool_choice' can force no call: this model's chat template shows no tool calls", {
+    param: "tool_choice",
+    code: "unsupported_parameter",
+  });
+}
+
+/** Which of the formats that a grammar can hold an answer to is the model's own; null: none of them. */
+export async function callFormat(model: ServedModel): Promise<"v3" | "v3.1" | null> {
+  const { callsBegin, callBegin, separator } = DEEPSEEK_CALLS;
+  const named = (await openingOf(model))?.named;
+  if (named === `${callsBegin}${callBegin}${PROBE}${separator}`) return "v3.1";
+  return named === `${callsBegin}${callBegin}function${separator}${PROBE}\n\`\`\`json\n` ? "v3" : null;
+}
+
+async function openingOf(model: ServedModel): Promise<Opening | null> {
   // Some templates write a call only where the content is null, others only where it is a string.
   for (const content of [null, ""]) {
     const call = {
@@ -28,15 +45,18 @@ export async function callOpening(model: ServedModel, name: string | null): Prom
     ];
     const rendered = await model.renderChat({ messages, addGenerationPrompt: false }).catch(() => null);
     const opening = rendered && openingIn(rendered.text);
-    if (opening !== null) return name === null ? opening.any : opening.named.replaceAll(PROBE, name);
+    if (opening !== null) return opening;
   }
-  throw new ApiError(400, "'tool_choice' can force no call: this model's chat template shows no tool calls", {
-    param: "tool_choice",
-    code: "unsupported_parameter",
-  });
+  return null;
 }
 
-function openingIn(text: string): { any: string; named: string } | null {
+/** What stands before the name, and before the arguments. */
+interface Opening {
+  readonly any: string;
+  readonly named: string;
+}
+
+function openingIn(text: string): Opening | null {
   const starts = OPENINGS.map((opening) => text.indexOf(opening)).filter((at) => at >= 0);
   if (starts.length === 0) return null;
   const call = text.slice(Math.min(...starts));

@@ -2,19 +2,16 @@ import type { ChatInput, GenerationRequest, ServedModel } from "../engine/genera
 import type { SamplingParams } from "../engine/sampling/params.ts";
 import { ApiError } from "../errors.ts";
 import { type AnswerEvent, readAnswer } from "./answer.ts";
+import { type AnswerGrammar, answerGrammar, type Demands, namingParams, reasoningBefore } from "./answer-grammar.ts";
 import { callOpening } from "./call-opening.ts";
 import type { Source } from "./merge.ts";
 
 /** A conversation to be answered, whichever API it came by. */
-export interface Conversation {
+export interface Conversation extends Demands {
   readonly chat: ChatInput;
-  /** Calls after this many are left out. */
-  readonly maxToolCalls: number;
-  /** The answer must be a call: of this tool, or of any where the name is null. Null: it need not. */
-  readonly forcedTool: { readonly name: string | null } | null;
   /** The answer begins with this, and what comes back is how it goes on. */
   readonly begun: BegunAnswer | null;
-  readonly generation: Omit<GenerationRequest, "prompt" | "sampling">;
+  readonly generation: Omit<GenerationRequest, "prompt" | "sampling" | "grammar" | "constraint">;
 }
 
 export interface BegunAnswer {
@@ -37,18 +34,18 @@ const END_THINKING = "\n</think>\n\n";
  */
 export async function openConversation(model: ServedModel, conversation: Conversation): Promise<OpenConversation> {
   const { chat, maxToolCalls, forcedTool, begun, generation } = conversation;
-  const tools = (chat.tools ?? []).length > 0;
-  if (forcedTool !== null && begun !== null) {
-    throw new ApiError(400, "'tool_choice' cannot force a call where the last message begins the answer", {
-      param: "tool_choice",
-      code: "unsupported_parameter",
-    });
+  const grammar = await answerGrammar(model, conversation);
+  const opens = forcedTool !== null && grammar === null;
+  if (begun !== null) checkBegun(conversation, grammar);
+  if (opens && chat.thinking) {
+    throw unsupported("tool_choice", "cannot force a call of this model while thinking is on: turn one of them off");
   }
-  const rendered = await model.renderChat(chat);
+  // Inside a call there is no room for reasoning.
+  const rendered = await model.renderChat(opens ? { ...chat, thinking: false } : chat);
   const ids = [...rendered.ids];
   let { startsInThinking } = rendered;
   let opening = "";
-  if (forcedTool !== null) {
+  if (opens) {
     opening = await callOpening(model, forcedTool.name);
     ids.push(...model.encode((startsInThinking ? END_THINKING : "") + opening, { special: true }));
     startsInThinking = false;
@@ -56,12 +53,31 @@ export async function openConversation(model: ServedModel, conversation: Convers
     ids.push(...beginAnswer(model, begun, startsInThinking));
     startsInThinking &&= begun.content === "" && begun.reasoning !== null;
   }
+  const tools = (chat.tools ?? []).length > 0;
   const options = { startsInThinking, tools, maxToolCalls, isText: textParameters(chat.tools ?? []), opening };
+  const request = { ...generation, prompt: ids };
+  const answer = (sampling: Partial<SamplingParams>, signal: AbortSignal) => {
+    if (grammar === null) return model.generate({ ...request, sampling }, { signal });
+    const source = { ...grammar.source, reasoning: reasoningBefore(model, rendered, chat.thinking) };
+    return namingParams(model.generate({ ...request, sampling, grammar: source }, { signal }), grammar);
+  };
   return {
     promptTokens: ids.length,
-    answer: (sampling) => (signal) =>
-      readAnswer(model.generate({ ...generation, prompt: ids, sampling }, { signal }), options),
+    answer: (sampling) => (signal) => readAnswer(answer(sampling, signal), options),
   };
+}
+
+/** An answer that is begun is a text, and any. */
+function checkBegun({ forcedTool, form, tools }: Conversation, grammar: AnswerGrammar | null): void {
+  const where = "where the last message begins the answer";
+  if (forcedTool !== null) throw unsupported("tool_choice", `cannot force a call ${where}`);
+  if (grammar === null) return;
+  const param = form?.param ?? tools.find(({ strict }) => strict)!.strictParam;
+  throw unsupported(param, `is not supported ${where}`);
+}
+
+function unsupported(param: string, what: string): ApiError {
+  return new ApiError(400, `'${param}' ${what}`, { param, code: "unsupported_parameter" });
 }
 
 /** Reasoning without content is gone on with; content is never part of the reasoning. */

@@ -1,7 +1,8 @@
 import type { ChatInput } from "../engine/generation.ts";
 import type { SamplingParams } from "../engine/sampling/params.ts";
-import { type ChatMessage, type ChatRequest, forcedTool, wantsThinking } from "../protocol/chat-request.ts";
+import { type ChatMessage, type ChatRequest, wantsThinking } from "../protocol/chat-request.ts";
 import { engineNames, type SamplingFields } from "../protocol/sampling.ts";
+import type { OfferedTool } from "./answer-grammar.ts";
 import type { BegunAnswer } from "./conversation.ts";
 
 /** An empty schema, which is what leaving out `parameters` means (OpenAI's API reference). */
@@ -39,9 +40,20 @@ export function toChatInput(body: ChatFields): ChatInput {
   return {
     messages: messages.map(toTemplateMessage),
     tools: usesTools(body) ? body.tools!.map(toTemplateTool) : null,
-    // A forced call leaves no room for reasoning.
-    thinking: forcedTool(body) === null ? wantsThinking(body) : false,
+    thinking: wantsThinking(body),
   };
+}
+
+/** The tools that the model is shown. */
+export function offeredTools(body: ChatFields): OfferedTool[] {
+  if (!usesTools(body)) return [];
+  return body.tools!.map(({ function: { name, parameters, strict = false } }, i) => ({
+    name,
+    strict,
+    parameters,
+    strictParam: `tools[${i}].function.strict`,
+    schemaParam: `tools[${i}].function.parameters`,
+  }));
 }
 
 /** The last message, where the answer is to begin with it. */

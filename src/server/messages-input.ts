@@ -1,5 +1,6 @@
 import type { ChatInput } from "../engine/generation.ts";
 import type { CountTokensRequest, MessageParam } from "../protocol/messages-request.ts";
+import type { OfferedTool } from "./answer-grammar.ts";
 import type { BegunAnswer } from "./conversation.ts";
 
 type TemplateMessage = Readonly<Record<string, unknown>>;
@@ -14,11 +15,11 @@ export function forcedByAnthropic({ tool_choice: choice }: CountTokensRequest): 
 export function fromAnthropic(body: CountTokensRequest): ChatInput {
   const messages = begunByAnthropic(body) === null ? body.messages : body.messages.slice(0, -1);
   const system = body.system === undefined ? [] : [{ role: "system", content: body.system }];
-  const tools = body.tool_choice?.type === "none" ? [] : (body.tools ?? []);
+  const tools = shownTools(body);
   return {
     messages: [...system, ...messages.flatMap(toTemplateMessages)],
     tools: tools.length === 0 ? null : tools.map(toTemplateTool),
-    thinking: forcedByAnthropic(body) === null ? body.thinking : false,
+    thinking: body.thinking,
   };
 }
 
@@ -26,6 +27,21 @@ export function fromAnthropic(body: CountTokensRequest): ChatInput {
 export function begunByAnthropic({ messages }: CountTokensRequest): BegunAnswer | null {
   const last = messages[messages.length - 1]!;
   return last.role === "assistant" ? { content: textOf(last), reasoning: thinkingOf(last) } : null;
+}
+
+/** The tools that the model is shown. */
+export function offeredByAnthropic(body: CountTokensRequest): OfferedTool[] {
+  return shownTools(body).map(({ name, input_schema, strict = false }, i) => ({
+    name,
+    strict,
+    parameters: input_schema,
+    strictParam: `tools[${i}].strict`,
+    schemaParam: `tools[${i}].input_schema`,
+  }));
+}
+
+function shownTools({ tools, tool_choice }: CountTokensRequest): NonNullable<CountTokensRequest["tools"]> {
+  return tool_choice?.type === "none" ? [] : (tools ?? []);
 }
 
 function toTemplateTool({ name, description, input_schema }: NonNullable<CountTokensRequest["tools"]>[number]) {

@@ -1,5 +1,6 @@
 import type { ChatInput } from "../engine/generation.ts";
 import type { InputItem, ResponsesRequest } from "../protocol/responses-request.ts";
+import type { OfferedTool } from "./answer-grammar.ts";
 
 type TemplateMessage = Readonly<Record<string, unknown>>;
 
@@ -11,15 +12,30 @@ export function forcedByResponses({ tool_choice: choice }: ResponsesRequest): { 
 
 /** A conversation of items in the form chat templates expect. */
 export function fromResponses(body: ResponsesRequest, items: readonly InputItem[]): ChatInput {
-  const { instructions, reasoning, tool_choice } = body;
-  const tools = tool_choice === "none" ? [] : (body.tools ?? []);
+  const { instructions, reasoning } = body;
+  const tools = shownTools(body);
   const system = instructions === undefined ? [] : [{ role: "system", content: instructions }];
   const thinking = reasoning?.effort === undefined ? undefined : reasoning.effort !== "none";
   return {
     messages: [...system, ...toTemplateMessages(items)],
     tools: tools.length === 0 ? null : tools.map(toTemplateTool),
-    thinking: forcedByResponses(body) === null ? thinking : false,
+    thinking,
   };
+}
+
+/** The tools that the model is shown. */
+export function offeredByResponses(body: ResponsesRequest): OfferedTool[] {
+  return shownTools(body).map(({ name, parameters, strict = false }, i) => ({
+    name,
+    strict,
+    parameters,
+    strictParam: `tools[${i}].strict`,
+    schemaParam: `tools[${i}].parameters`,
+  }));
+}
+
+function shownTools({ tools, tool_choice }: ResponsesRequest): NonNullable<ResponsesRequest["tools"]> {
+  return tool_choice === "none" ? [] : (tools ?? []);
 }
 
 function toTemplateTool({ name, description, parameters }: NonNullable<ResponsesRequest["tools"]>[number]) {

@@ -5,6 +5,7 @@ import { GrammarCache } from "../../src/engine/grammar-cache.ts";
 import type { GrammarSource } from "../../src/grammar/compile-grammar.ts";
 import { GrammarError } from "../../src/grammar/grammar-error.ts";
 import type { TokenSource } from "../../src/grammar/vocabulary.ts";
+import { HOSTILE_SOURCES } from "../grammar/hostile-sources.ts";
 import { answer, type EmbeddedModel, openEmbedded, userTurn } from "./embedded-engine.ts";
 
 const PERSON: GrammarSource = {
@@ -135,6 +136,11 @@ describe("a cache of grammars", () => {
     abort.abort(new Error("left"));
     await expect(leaving).rejects.toThrow("left");
     expect(await staying).toBe(await cache.get(PERSON, never));
+  });
+
+  it("refuses what is too deep for a key as what it is", async () => {
+    const cache = new GrammarCache(new Bytes());
+    await expect(cache.get(HOSTILE_SOURCES["arrays 100,000 deep"]!(), never)).rejects.toThrow(GrammarError);
   });
 
   it("begins anew after all have left, and after an error", async () => {

@@ -159,12 +159,8 @@ test("errors are the client's own classes, with the field at fault", async () =>
     code: "invalid_value",
     type: "invalid_request_error",
   });
-  const json = client.chat.completions.create({ ...ask, response_format: { type: "json_object" } });
-  await expect(json).rejects.toMatchObject({
-    status: 400,
-    param: "response_format.type",
-    code: "unsupported_parameter",
-  });
+  const audio = client.chat.completions.create({ ...ask, modalities: ["audio"] });
+  await expect(audio).rejects.toMatchObject({ status: 400, param: "modalities", code: "unsupported_parameter" });
   await expect(client.models.retrieve("other")).rejects.toThrow(OpenAI.NotFoundError);
 });
 

@@ -1,4 +1,5 @@
 import type { ServedModel } from "../../engine/generation.ts";
+import { wantedForm } from "../../protocol/answer-form.ts";
 import { type ChatRequest, chatRequest, forcedTool } from "../../protocol/chat-request.ts";
 import type {
   ChatCompletion,
@@ -15,7 +16,7 @@ import { answerHead } from "../answer-head.ts";
 import { answerJson } from "../answer-json.ts";
 import { openConversation } from "../conversation.ts";
 import { followSignal } from "../follow-signal.ts";
-import { begunAnswer, toChatInput, toSampling } from "../generation-request.ts";
+import { begunAnswer, offeredTools, toChatInput, toSampling } from "../generation-request.ts";
 import { readJson } from "../json-body.ts";
 import { toChatLogprobs } from "../logprobs.ts";
 import { merge, type Source } from "../merge.ts";
@@ -50,7 +51,9 @@ async function chatSources(body: ChatRequest, model: ServedModel): Promise<Sourc
   const conversation = await openConversation(model, {
     chat: toChatInput(body),
     maxToolCalls: body.parallel_tool_calls === false ? 1 : Number.POSITIVE_INFINITY,
+    tools: offeredTools(body),
     forcedTool: forcedTool(body),
+    form: wantedForm(body),
     begun: begunAnswer(body),
     generation: {
       maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,

@@ -1,8 +1,10 @@
 import type { EndEvent, GenerationEvent, ServedModel, TokenLogprobs } from "../../engine/generation.ts";
+import { wantedForm } from "../../protocol/answer-form.ts";
 import { type CompletionRequest, completionRequest } from "../../protocol/completion-request.ts";
 import type { Completion } from "../../protocol/completion-response.ts";
 import { completionParameters } from "../../protocol/parameters.ts";
 import { parseRequest } from "../../protocol/parse-request.ts";
+import { formGrammar, namingParams } from "../answer-grammar.ts";
 import { answerHead } from "../answer-head.ts";
 import { answerJson } from "../answer-json.ts";
 import { checkLength, checkTokens } from "../check-tokens.ts";
@@ -41,25 +43,24 @@ export async function completions(request: Request, context: RouteContext): Prom
 
 /** For each prompt n sources. */
 function completionSources(body: CompletionRequest, model: ServedModel): Source<GenerationEvent>[] {
+  const form = wantedForm(body);
+  const grammar = form && formGrammar(form);
   const prompts = body.prompt.map((prompt, i) =>
     promptIds(prompt, body, body.prompt.length > 1 ? `prompt[${i}]` : "prompt", model),
   );
   return prompts.flatMap((prompt) =>
-    Array.from(
-      { length: body.n ?? 1 },
-      (_, choice) => (signal: AbortSignal) =>
-        model.generate(
-          {
-            prompt,
-            maxTokens: body.max_tokens,
-            sampling: toSampling(body, choice),
-            stop: body.stop,
-            ignoreEndTokens: body.ignore_eos,
-            topLogprobs: body.logprobs ?? null,
-          },
-          { signal },
-        ),
-    ),
+    Array.from({ length: body.n ?? 1 }, (_, choice) => (signal: AbortSignal) => {
+      const request = {
+        prompt,
+        maxTokens: body.max_tokens,
+        sampling: toSampling(body, choice),
+        stop: body.stop,
+        ignoreEndTokens: body.ignore_eos,
+        topLogprobs: body.logprobs ?? null,
+      };
+      if (grammar === null) return model.generate(request, { signal });
+      return namingParams(model.generate({ ...request, grammar: grammar.source }, { signal }), grammar);
+    }),
   );
 }
 

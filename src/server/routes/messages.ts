@@ -1,4 +1,5 @@
 import type { ServedModel } from "../../engine/generation.ts";
+import { formOfOutputFormat } from "../../protocol/answer-form.ts";
 import { type CountTokensRequest, countTokensRequest, messagesRequest } from "../../protocol/messages-request.ts";
 import type {
   ContentBlock,
@@ -16,7 +17,7 @@ import { openConversation } from "../conversation.ts";
 import { followSignal } from "../follow-signal.ts";
 import { toSampling } from "../generation-request.ts";
 import { readJson } from "../json-body.ts";
-import { begunByAnthropic, forcedByAnthropic, fromAnthropic } from "../messages-input.ts";
+import { begunByAnthropic, forcedByAnthropic, fromAnthropic, offeredByAnthropic } from "../messages-input.ts";
 import { type SseEvent, sse } from "../sse.ts";
 import type { RouteContext } from "./route.ts";
 
@@ -51,7 +52,9 @@ function openMessages(body: CountTokensRequest, model: ServedModel, maxTokens: n
   return openConversation(model, {
     chat: fromAnthropic(body),
     maxToolCalls: single ? 1 : Number.POSITIVE_INFINITY,
+    tools: offeredByAnthropic(body),
     forcedTool: forcedByAnthropic(body),
+    form: formOfOutputFormat(body.output_config?.format),
     begun: begunByAnthropic(body),
     generation: { maxTokens, stop },
   });

@@ -1,5 +1,6 @@
 import type { ServedModel, TokenLogprobs } from "../../engine/generation.ts";
 import { ApiError } from "../../errors.ts";
+import { formOfTextFormat } from "../../protocol/answer-form.ts";
 import { responsesParameters } from "../../protocol/parameters.ts";
 import { parseRequest } from "../../protocol/parse-request.ts";
 import { type InputItem, type ResponsesRequest, responsesRequest } from "../../protocol/responses-request.ts";
@@ -13,7 +14,7 @@ import { followSignal } from "../follow-signal.ts";
 import { toSampling } from "../generation-request.ts";
 import { readJson } from "../json-body.ts";
 import { toChatLogprobs } from "../logprobs.ts";
-import { forcedByResponses, fromResponses } from "../responses-input.ts";
+import { forcedByResponses, fromResponses, offeredByResponses } from "../responses-input.ts";
 import { type SseEvent, sse } from "../sse.ts";
 import type { RouteContext } from "./route.ts";
 
@@ -73,7 +74,9 @@ async function openBlocks(
   const conversation = await openConversation(model, {
     chat: fromResponses(body, items),
     maxToolCalls: body.parallel_tool_calls === false ? 1 : Number.POSITIVE_INFINITY,
+    tools: offeredByResponses(body),
     forcedTool: forcedByResponses(body),
+    form: formOfTextFormat(body.text?.format),
     begun: null,
     generation: {
       maxTokens: body.max_output_tokens ?? null,
@@ -102,7 +105,7 @@ function emptyResponse(body: ResponsesRequest, model: ServedModel): ResponseObje
     reasoning: { effort: body.reasoning?.effort ?? null, summary: body.reasoning?.summary ?? null },
     store: body.store ?? true,
     temperature: body.temperature ?? null,
-    text: { format: { type: "text" } },
+    text: { format: body.text?.format ?? { type: "text" } },
     tool_choice: body.tool_choice ?? "auto",
     tools: body.tools ?? [],
     top_logprobs: body.top_logprobs ?? 0,
