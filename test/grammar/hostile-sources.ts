@@ -15,6 +15,13 @@ const doubling = (count: number, make: (next: unknown) => unknown): unknown => (
   $ref: "#/$defs/d0",
 });
 
+/** Of these: large, but compiled within the limits. */
+export const COMPILED_SOURCES: readonly string[] = [
+  "a regular expression with counts in counts",
+  "GBNF of nested counts",
+  "GBNF of doubling rules",
+];
+
 /** What attackers send: each must be refused, soon, and by the place of the fault where one field is at fault. */
 export const HOSTILE_SOURCES: Readonly<Record<string, () => GrammarSource>> = {
   "arrays 100,000 deep": () => schema(nested(100_000, (items) => ({ type: "array", items }))),
