@@ -1,0 +1,97 @@
+import { expect, test } from "vitest";
+import { ScriptedModel } from "../../test/server/scripted-model.ts";
+import type { ChatInput } from "../engine/generation.ts";
+import type { OfferedTool } from "./answer-grammar.ts";
+import { type Conversation, openConversation } from "./conversation.ts";
+
+const V31 = (name: string) => `<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>${name}<｜tool▁sep｜>{}`;
+const KIMI = (name: string) =>
+  `<|tool_calls_section_begin|><|tool_call_begin|>functions.${name}:0<|tool_call_argument_begin|>{}`;
+
+/** Its chat template writes calls in this form, and ends with this text. */
+class CallingModel extends ScriptedModel {
+  readonly #written: (name: string) => string;
+  readonly #end: string;
+
+  constructor(written: (name: string) => string, end = "") {
+    super();
+    this.#written = written;
+    this.#end = end;
+  }
+
+  override async renderChat({ messages, addGenerationPrompt = true }: ChatInput) {
+    const [call] = (messages.at(-1)!.tool_calls ?? []) as { function: { name: string } }[];
+    const text = `x${call ? this.#written(call.function.name) : ""}${addGenerationPrompt ? this.#end : ""}`;
+    return { text, ids: this.encodePrompt(text), startsInThinking: text.endsWith("<think>") };
+  }
+}
+
+const schema = { type: "object", properties: { city: { type: "string" } } };
+const tools: OfferedTool[] = ["look", "go"].map((name, i) => ({
+  name,
+  strict: i === 1,
+  parameters: schema,
+  strictParam: `tools[${i}].strict`,
+  schemaParam: `tools[${i}].parameters`,
+}));
+
+/** The grammar of the request that a conversation becomes. */
+async function grammarOf(model: ScriptedModel, rest: Partial<Conversation> & { thinking?: boolean }) {
+  const conversation = await openConversation(model, {
+    chat: { messages: [{ role: "user", content: "x" }], thinking: rest.thinking },
+    tools,
+    forcedTool: null,
+    form: null,
+    maxToolCalls: Number.POSITIVE_INFINITY,
+    begun: null,
+    generation: { maxTokens: 5 },
+    ...rest,
+  });
+  for await (const _ of conversation.answer({})(new AbortController().signal));
+  return model.requests[0]!.grammar ?? null;
+}
+
+test("one strict tool holds its own arguments to their schema, those of others to JSON", async () => {
+  expect(await grammarOf(new CallingModel(V31), {})).toMatchObject({
+    type: "tool_calls",
+    format: "v3.1",
+    tools: [
+      { name: "look", parameters: null },
+      { name: "go", parameters: schema },
+    ],
+    markers: { separator: { text: "<｜tool▁sep｜>", id: expect.any(Number) } },
+    required: false,
+    parallel: true,
+    reasoning: null,
+  });
+});
+
+test("a call by name leaves the other tools out, one call at a time the further ones", async () => {
+  const grammar = await grammarOf(new CallingModel(V31), { forcedTool: { name: "go" }, maxToolCalls: 1 });
+  expect(grammar).toMatchObject({ tools: [{ name: "go" }], required: true, parallel: false });
+});
+
+test("a form stands alone without tools, and beside calls with them", async () => {
+  const form = { form: { type: "json_object" as const }, param: "response_format" };
+  expect(await grammarOf(new CallingModel(V31), { form, tools: [] })).toMatchObject({ type: "json_object" });
+  expect(await grammarOf(new CallingModel(V31), { form })).toMatchObject({ type: "tool_calls", content: form.form });
+});
+
+test.each([
+  ["begun by the prompt", "<think>", undefined, { begin: null, end: { text: "</think>" } }],
+  ["wanted, and left to the model", "", true, { begin: { text: "<think>" }, end: { text: "</think>" } }],
+  ["ended by the prompt", "</think>", true, null],
+  ["not wanted", "", undefined, null],
+])("reasoning %s", async (_, end, thinking, wanted) => {
+  const grammar = await grammarOf(new CallingModel(V31, end), { thinking });
+  if (wanted === null) expect(grammar).toMatchObject({ reasoning: null });
+  else expect(grammar).toMatchObject({ reasoning: wanted });
+});
+
+test("another form of calls: tools that are not strict are left to the prompt, where thinking is off", async () => {
+  const loose = tools.slice(0, 1);
+  expect(await grammarOf(new CallingModel(KIMI), { tools: loose, forcedTool: { name: null } })).toBeNull();
+  await expect(grammarOf(new CallingModel(KIMI), { tools })).rejects.toMatchObject({ param: "tools[1].strict" });
+  const forced = { tools: loose, forcedTool: { name: null }, thinking: true };
+  await expect(grammarOf(new CallingModel(KIMI), forced)).rejects.toMatchObject({ param: "tool_choice" });
+});
