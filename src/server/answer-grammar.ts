@@ -78,7 +78,7 @@ export async function answerGrammar(model: ServedModel, demands: Demands): Promi
       separator: marker(model, separator),
     },
     required: forcedTool !== null,
-    content: form && form.form,
+    content: form?.form ?? null,
     parallel: maxToolCalls > 1,
   };
   const params = callable.map(({ schemaParam }, i) => ({ prefix: `/tools/${i}/parameters`, param: schemaParam }));
