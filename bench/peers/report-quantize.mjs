@@ -1,31 +1,33 @@
-// What docs/NUMERICS.md says of quantisers, made of the newest stored run of `npm run bench:peers -- --only quantize`.
+// What docs/NUMERICS.md says of quantisers, made of stored runs of `npm run bench:peers -- --only quantize,files`.
 import { table } from "./report.mjs";
 
 /**
- * Markdown by name of the section.
+ * Markdown by name of the section. Each part comes from the newest run that measured it.
  * @param {readonly { file: string, record: object }[]} runs
  */
 export function numericsSections(runs) {
-  const measured = runs.filter(({ record }) => record.parts.quantize);
-  if (measured.length === 0) return { quantisers: "No run is stored yet." };
+  return { quantisers: section(runs, "quantize", errorsText), files: section(runs, "files", filesText) };
+}
+
+function section(runs, part, textOf) {
+  const measured = runs.filter(({ record }) => record.parts[part]);
+  if (measured.length === 0) return "No run is stored yet.";
   const { file, record } = measured.reduce((a, b) => (a.record.date < b.record.date ? b : a));
-  const { source, errors, files } = record.parts.quantize;
-  return {
-    quantisers: [
-      `Values of ${source}, importance drawn at random (0.01 to 10); [run](../bench/results/${file}). Errors are sums of`,
-      "w (x - stored)^2 over all matrices, as parts of the sum of w x^2; the ratio is DeepTS by llama.cpp.",
-      "",
-      table(
-        ["Type", "DeepTS", "llama.cpp", "ratio", "DeepTS, with importance", "llama.cpp, with importance", "ratio"],
-        errorRows(errors),
-      ),
-      "",
-      "Each file type as llama.cpp reads it: the mean KL of its logits from exact maths on what is stored, beside that of `fast`",
-      "numerics, and how far the greedy texts of exact maths and of llama.cpp agree.",
-      "",
-      table(["File type", "KL, llama.cpp", "KL, DeepTS `fast`", "greedy text agrees for"], files.map(fileRow)),
-    ].join("\n"),
-  };
+  return textOf(record.parts[part], `[run](../bench/results/${file})`);
+}
+
+function errorsText({ source, errors }, run) {
+  const sides = ["DeepTS", "llama.cpp", "ratio"];
+  const about = `Values of ${source}, importance drawn at random (0.01 to 10); ${run}. Errors are sums of w (x - stored)^2 over all
+matrices, as parts of the sum of w x^2; the ratio is DeepTS by llama.cpp.`;
+  return `${about}\n\n${table(["Type", ...sides, ...sides.map((side) => `${side}, with importance`)], errorRows(errors))}`;
+}
+
+function filesText({ source, files }, run) {
+  const about = `${source} in each file type, as llama.cpp reads it: the mean KL of its logits from exact maths on what is stored, beside
+that of \`fast\` numerics, and how far the greedy texts of exact maths and of llama.cpp agree; ${run}.`;
+  const head = ["File type", "KL, llama.cpp", "KL, DeepTS `fast`", "greedy text agrees for"];
+  return `${about}\n\n${table(head, files.map(fileRow))}`;
 }
 
 function errorRows(errors) {
