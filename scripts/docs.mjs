@@ -1,10 +1,11 @@
 // Writes the parts of the documents that are made from the program's own tables (src/cli/documents.ts) and from stored
-// measurements (bench/peers/report.mjs), each between `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
+// measurements (bench/peers/report*.mjs), each between `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
 //   node scripts/docs.mjs          writes them
 //   node scripts/docs.mjs --check  fails if one is not what the program says
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { benchmarkSections, storedRuns } from "../bench/peers/report.mjs";
+import { numericsSections } from "../bench/peers/report-quantize.mjs";
 import { root, say } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
@@ -13,7 +14,12 @@ async function docs() {
   const code = await setup();
   if (code !== 0) return code;
   const { generatedSections } = await import(new URL("../dist/cli/documents.mjs", import.meta.url).href);
-  const all = { ...generatedSections(), "docs/BENCHMARKS.md": benchmarkSections(storedRuns()) };
+  const runs = storedRuns();
+  const all = {
+    ...generatedSections(),
+    "docs/BENCHMARKS.md": benchmarkSections(runs),
+    "docs/NUMERICS.md": numericsSections(runs),
+  };
   const stale = [];
   for (const [file, sections] of Object.entries(all)) {
     const before = readFileSync(path.join(root, file), "utf8");

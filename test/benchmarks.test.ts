@@ -4,6 +4,7 @@ import path from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openLlamaLogits } from "../bench/peers/llama-logits.mjs";
 import { benchmarkSections, storedRuns } from "../bench/peers/report.mjs";
+import { numericsSections } from "../bench/peers/report-quantize.mjs";
 import { type Engine, measureSpeed, order, ratiosOf } from "../bench/peers/speed.mjs";
 import { bootstrapMean, median, spread } from "../bench/peers/statistics.mjs";
 
@@ -201,5 +202,34 @@ describe("docs/BENCHMARKS.md", () => {
 
   it("says so where nothing was measured yet", () => {
     expect(benchmarkSections([]).goals).toBe("No run is stored yet.");
+  });
+});
+
+describe("what docs/NUMERICS.md says of quantisers", () => {
+  const run = (file: string, date: string, ratio: number) => {
+    const sides = { deepts: 0.01 * ratio, llamaCpp: 0.01, ratio };
+    const errors = [
+      { type: "Q4_0", weighted: false, ...sides },
+      { type: "Q4_0", weighted: true, ...sides },
+      { type: "IQ2_S", weighted: true, ...sides },
+    ];
+    const greedy = { deepts: "a fox", llamaCpp: "a fish" };
+    const files = [{ type: "Q4_K_M", kl: { rows: 9, llamaCpp: 0.00123, deeptsFast: 0 }, greedy }];
+    const parts = { quantize: { source: "m.gguf", errors }, files: { source: "m.gguf", files } };
+    return { file, record: { date, parts } };
+  };
+
+  it("is what the newest stored run says", () => {
+    const page = readFileSync(new URL("../docs/NUMERICS.md", import.meta.url), "utf8");
+    for (const section of Object.values(numericsSections(storedRuns()))) expect(page).toContain(`\n\n${section}\n\n`);
+  });
+
+  it("has a row for each type and for each file type", () => {
+    const { quantisers, files } = numericsSections([run("b.json", "2026-02", 0.9), run("a.json", "2026-01", 0.5)]);
+    const rows = (section: string | undefined) => section!.split("\n").filter((line) => line.startsWith("|"));
+    expect(quantisers).toContain("[run](../bench/results/b.json)");
+    expect(rows(quantisers)[2]).toBe("| Q4_0 | 0.9 % | 1 % | 0.900 | 0.9 % | 1 % | 0.900 |");
+    expect(rows(quantisers)[3]).toBe("| IQ2_S |  |  |  | 0.9 % | 1 % | 0.900 |");
+    expect(rows(files)[2]).toBe("| Q4_K_M | 0.0012 | 0 | 3 of 5 characters |");
   });
 });

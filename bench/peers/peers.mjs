@@ -59,16 +59,18 @@ const PARTS = {
     return { models };
   },
   quantize: async (run) => {
-    const { measureQuantizers } = await import("./quantize.mjs");
-    const [quantize, completion, perplexity] = ["quantize", "completion", "perplexity"].map((name) =>
-      beside(`llama-${name}`),
-    );
-    return measureQuantizers(run.embedded(), { quantize, completion, perplexity, threads: run.threads, say });
+    const { measureErrors } = await import("./quantize.mjs");
+    return measureErrors(run.embedded(), { quantize: beside("llama-quantize"), threads: run.threads, say });
+  },
+  files: async (run) => {
+    const { measureFiles } = await import("./quantize.mjs");
+    const [completion, perplexity] = [beside("llama-completion"), beside("llama-perplexity")];
+    return measureFiles(run.embedded(), { completion, perplexity, threads: run.threads, say });
   },
 };
 
 /** Left out unless asked for: it takes as long as the two others with a depth together; quality, which no other load disturbs. */
-const ONLY_IF_NAMED = new Set(["q8-deep", "quantize"]);
+const ONLY_IF_NAMED = new Set(["q8-deep", "quantize", "files"]);
 
 const { values } = parseArgs({
   options: {

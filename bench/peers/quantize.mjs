@@ -38,31 +38,49 @@ const PROMPT = "Once upon a time, a sleepy fox named";
 const ANSWER_TOKENS = 32;
 const KL_CHUNKS = 2;
 
+/** @typedef {{ threads: number, say: (text: string) => void }} Options */
+
 /**
  * @param {string} model a GGUF file; its values are taken as exact
- * @param {{ quantize: string, completion: string, perplexity: string, threads: number, say: (text: string) => void }} options
- *   programs of llama.cpp
+ * @param {Options & { quantize: string }} options quantize: llama-quantize
  */
-export async function measureQuantizers(model, options) {
+export function measureErrors(model, options) {
+  return withExact(model, async (work) => {
+    const errors = [];
+    for (const type of Object.keys(PURE)) {
+      for (const weighted of needsImportance(type) ? [true] : [false, true]) {
+        options.say(`quantiser: ${type}${weighted ? " with importance" : ""}`);
+        errors.push(await errorsOf(type, { ...work, weighted }, options));
+      }
+    }
+    return { source: path.basename(model), errors };
+  });
+}
+
+/**
+ * @param {string} model a GGUF file
+ * @param {Options & { completion: string, perplexity: string }} options programs of llama.cpp
+ */
+export function measureFiles(model, options) {
+  return withExact(model, async (work) => {
+    const files = [];
+    for (const type of Object.keys(RECIPES)) {
+      options.say(`file for llama.cpp: ${type}`);
+      files.push(await readByBoth(type, work, options));
+    }
+    return { source: path.basename(model), files };
+  });
+}
+
+/** A folder with the model as F32 and a seeded importance matrix of it. */
+async function withExact(model, measure) {
   const folder = mkdtempSync(path.join(tmpdir(), "deepts-quantize-"));
   try {
     const exact = path.join(folder, "exact.gguf");
     await runProgram([...DEEPTS, "quantize", model, exact, "--type", "F32"]);
     const imatrix = path.join(folder, "imatrix.dat");
     const importance = await writeImportance(exact, imatrix);
-    const errors = [];
-    for (const type of Object.keys(PURE)) {
-      for (const weighted of needsImportance(type) ? [true] : [false, true]) {
-        options.say(`quantiser: ${type}${weighted ? " with importance" : ""}`);
-        errors.push(await errorsOf(type, { folder, exact, imatrix, importance, weighted }, options));
-      }
-    }
-    const files = [];
-    for (const type of Object.keys(RECIPES)) {
-      options.say(`file for llama.cpp: ${type}`);
-      files.push(await readByBoth(type, { folder, exact, imatrix }, options));
-    }
-    return { source: path.basename(model), errors, files };
+    return await measure({ folder, exact, imatrix, importance });
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -140,7 +140,7 @@ function percent(share) {
   return `${Math.round(share * 100)} %`;
 }
 
-function table(head, rows) {
+export function table(head, rows) {
   const lines = [head, head.map(() => "---"), ...rows];
   return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
