@@ -3,6 +3,7 @@
 // others by the piece that it holds, not by its mere absence. It then finds the stages it has missed to be over, and so must not
 // read anything but the batch to know how many there are.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -34,9 +35,10 @@ class Team {
     size_t mine = 0;
     uint64_t place = place_.load(std::memory_order_acquire);
     while (stage_of(place) == stage && piece_of(place) < count && !aborting()) {
-      if (!place_.compare_exchange_weak(place, place + 1, std::memory_order_acquire)) continue;
-      body(piece_of(place));
-      ++mine;
+      const size_t first = piece_of(place), some = run_of(count - first);
+      if (!place_.compare_exchange_weak(place, place + some, std::memory_order_acquire)) continue;
+      for (size_t i = first; i < first + some && !aborting(); ++i) body(i);
+      mine += some;
       place = place_.load(std::memory_order_acquire);
     }
     if (mine > 0 && done_.fetch_add(mine, std::memory_order_acq_rel) + mine == count) {
@@ -51,6 +53,8 @@ class Team {
   }
 
  private:
+  /** Pieces to take at once: many at first, whose weights are one stream of memory, and single ones towards the end. */
+  size_t run_of(size_t left) const { return std::max<size_t>(1, left / (4 * count_)); }
   static uint32_t stage_of(uint64_t place) { return static_cast<uint32_t>(place >> 32); }
   static size_t piece_of(uint64_t place) { return static_cast<uint32_t>(place); }
   static uint64_t start_of(uint32_t stage) { return static_cast<uint64_t>(stage) << 32; }
