@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import path from "node:path";
 import { DEEPTS } from "./engines.mjs";
 import { runProgram } from "./program.mjs";
 import { order } from "./speed.mjs";
@@ -26,5 +27,10 @@ export async function measureLoad(file, { completion, threads, rounds, say }) {
       seconds.get(engine).push((await runProgram(command)).seconds);
     }
   }
-  return { threads, rounds, entries: [...seconds].map(([engine, runs]) => ({ engine, seconds: spread(runs) })) };
+  return {
+    file: path.basename(file),
+    threads,
+    rounds,
+    entries: [...seconds].map(([engine, runs]) => ({ engine, seconds: spread(runs) })),
+  };
 }

@@ -76,7 +76,7 @@ function speedRows(name, { part, record }) {
 
 function loadRows({ part }) {
   const [ours, theirs] = part.entries.map(({ seconds }) => seconds.median);
-  const what = `Start, load ${part.file}, one token, end`;
+  const what = `Start, load ${part.file ?? "the model"}, one token, end`;
   const ratio = ours / theirs;
   return [[what, `${figure(ours)} s`, `${figure(theirs)} s`, `${ratio.toFixed(2)} of it`, "no longer", ratio <= 1]];
 }
