@@ -14,6 +14,7 @@ import { saveFile } from "../../src/formats/file-sink.ts";
 import { ggufChunks } from "../../src/formats/gguf-writer.ts";
 import { embeddedModelPath, loadModel, openModel } from "../../src/node.ts";
 import { type MemoryUse, ROW_GENERATED } from "../../src/tensor/backend.ts";
+import type { ProgramWeight } from "../../src/tensor/program.ts";
 import { runCli } from "../cli/test-io.ts";
 import { NO_CPU } from "../cpu-targets.ts";
 import { fixture } from "../shared-fixtures.ts";
@@ -71,6 +72,20 @@ describe("deepts inspect, of the cpu backend", () => {
     expect(buffers().bytes - before).toBe(own(runner.memory));
     await close();
     expect(buffers().bytes).toBe(before);
+  });
+
+  it("counts every matrix that is read where it lies in the file, kv_b also where it is packed", async (t) => {
+    if (NO_CPU !== null) t.skip(NO_CPU);
+    for (const numerics of ["exact", "fast"] as const) {
+      const { runner, close } = await load(models["a Q8_0 file"], { numerics });
+      const stays = ({ source, uses }: ProgramWeight) =>
+        uses.has("heads") ||
+        ((uses.has("linear") || uses.has("expert")) && (numerics === "exact" || source.dtype === "F32"));
+      const segments = [...runner.program.weights.values()].filter(stays).flatMap(({ source }) => source.segments);
+      const bytes = segments.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      expect(runner.memory.mapped, numerics).toBe(bytes);
+      await close();
+    }
   });
 
   it("tells within 5 % by how much the process grows on a large model", async (t) => {

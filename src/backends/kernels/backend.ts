@@ -21,7 +21,7 @@ import { KernelCache } from "./cache.ts";
 import { KernelExecutable } from "./executable.ts";
 import type { Native } from "./native.ts";
 import type { RunQueue } from "./run-queue.ts";
-import { KernelWeight } from "./weight.ts";
+import { KernelWeight, leave } from "./weight.ts";
 
 /** Rows after which a longer prompt gains little more from reading a weight once for all of them. */
 const PREFERRED_ROWS = 512;
@@ -101,7 +101,7 @@ export class KernelBackend implements Backend {
     try {
       const weights = new Map<string, KernelWeight>();
       for (const [name, { source, uses }] of program.weights) {
-        const weight = await KernelWeight.plan(this.#name, planner, source, uses, limits.numerics, this.#queue);
+        const weight = await KernelWeight.load(this.#name, planner, source, uses, limits.numerics, this.#queue, leave);
         weights.set(name, own(weight));
       }
       const cache = own(new KernelCache(this.#name, planner, program.cache, pages));

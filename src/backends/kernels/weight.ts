@@ -27,11 +27,11 @@ export class KernelWeight implements WeightHandle {
     uses: ReadonlySet<WeightUse>,
     packed: boolean,
   ) {
-    const multiplied = uses.has("linear") || uses.has("expert");
+    const multiplied = uses.has("linear") || uses.has("expert") || uses.has("heads");
     this.#backend = backend;
     this.name = name;
     this.bytes = native.bytes;
-    this.mappedBytes = multiplied && !packed ? native.mappedBytes : 0;
+    this.mappedBytes = multiplied && (!packed || uses.has("heads")) ? native.mappedBytes : 0;
     this.tableBytes = uses.has("gather") && this.mappedBytes === 0 ? native.mappedBytes : 0;
     this.packed = packed;
     this.keepsRows = native.keepsRows;
@@ -40,39 +40,17 @@ export class KernelWeight implements WeightHandle {
 
   /**
    * @param queue packing takes its turn among the runs
+   * @param write what brings the file's contents in; `leave` for a factory of planned weights
    * @throws FormatError, RangeError for segments that are not the weight's rows
    */
-  static load(
+  static async load(
     backend: string,
     native: NativeFactory,
     source: WeightSource,
     uses: ReadonlySet<WeightUse>,
     numerics: Numerics,
     queue: RunQueue,
-  ): Promise<KernelWeight> {
-    return KernelWeight.#make(backend, native, source, uses, numerics, queue, fill);
-  }
-
-  /** What load() would give, of a factory of planned weights: nothing is read. */
-  static plan(
-    backend: string,
-    planner: NativeFactory,
-    source: WeightSource,
-    uses: ReadonlySet<WeightUse>,
-    numerics: Numerics,
-    queue: RunQueue,
-  ): Promise<KernelWeight> {
-    return KernelWeight.#make(backend, planner, source, uses, numerics, queue, async () => undefined);
-  }
-
-  static async #make(
-    backend: string,
-    native: NativeFactory,
-    source: WeightSource,
-    uses: ReadonlySet<WeightUse>,
-    numerics: Numerics,
-    queue: RunQueue,
-    write: typeof fill,
+    write: typeof fill = fill,
   ): Promise<KernelWeight> {
     const { cols, rows } = matrixOf(source);
     const mapped = uses.has("vector") ? null : mapRows(native, source, rows, cols);
@@ -131,6 +109,9 @@ function storage(source: WeightSource, uses: ReadonlySet<WeightUse>): Parameters
 function scaleBlock({ segments }: WeightSource): number {
   return segments[0]?.scales?.blockCols ?? 0;
 }
+
+/** Reads nothing: for weights that have sizes but no memory. */
+export async function leave(): Promise<void> {}
 
 /** Reads what the file has into a weight of its own memory. */
 async function fill(weight: NativeWeight, source: WeightSource, uses: ReadonlySet<WeightUse>): Promise<void> {
