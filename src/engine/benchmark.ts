@@ -1,8 +1,9 @@
 import { PAGE_SIZE } from "../model/cache-layout.ts";
 import type { Outputs } from "../tensor/backend.ts";
 import { ROW_GENERATED, ROW_PROMPT } from "../tensor/backend.ts";
-import { pagesFor } from "./evaluate.ts";
+import { firstPages } from "./evaluate.ts";
 import type { NetworkRunner } from "./network-runner.ts";
+import { sequenceRows } from "./sequence-rows.ts";
 
 /** What is measured: `prompt` rows read, or `generate` rows one by one, behind `depth` cached positions. */
 export interface Workload {
@@ -142,14 +143,10 @@ async function readRows(runner: NetworkRunner, tokens: Int32Array, from: number,
     const rows = Math.min(chunk, tokens.length - start);
     const last = start + rows === tokens.length;
     const firstLogits = logits === "all" ? 0 : logits === "last" && last ? rows - 1 : rows;
-    const outputs = await runner.run({
-      tokens: tokens.subarray(start, start + rows),
-      positions: Int32Array.from({ length: rows }, (_, i) => from + start + i),
-      sequences: new Int32Array(rows),
-      kinds: new Uint8Array(rows).fill(oneByOne ? ROW_GENERATED : ROW_PROMPT),
-      blockTables: [Int32Array.from({ length: pagesFor(from + start + rows) }, (_, page) => page)],
-      logitRows: Int32Array.from({ length: rows - firstLogits }, (_, i) => firstLogits + i),
-    });
+    const part = tokens.subarray(start, start + rows);
+    const kind = oneByOne ? ROW_GENERATED : ROW_PROMPT;
+    const pages = firstPages(from + start + rows);
+    const outputs = await runner.run(sequenceRows(part, from + start, kind, pages, firstLogits));
     await onStep?.(outputs);
   }
 }

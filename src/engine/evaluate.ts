@@ -1,11 +1,17 @@
 import { PAGE_SIZE } from "../model/cache-layout.ts";
-import type { Batch, Outputs } from "../tensor/backend.ts";
+import type { Outputs } from "../tensor/backend.ts";
 import { ROW_PROMPT } from "../tensor/backend.ts";
 import type { NetworkRunner } from "./network-runner.ts";
+import { sequenceRows } from "./sequence-rows.ts";
 
 /** Pages that a sequence of this many tokens takes. */
 export function pagesFor(tokens: number): number {
   return Math.ceil(tokens / PAGE_SIZE);
+}
+
+/** The pages of a sequence that has the cache to itself. */
+export function firstPages(tokens: number): Int32Array {
+  return Int32Array.from({ length: pagesFor(tokens) }, (_, page) => page);
 }
 
 /** One step's outputs while a known text is read. */
@@ -28,11 +34,11 @@ export async function* evaluate(
   tokens: Int32Array,
   { mtp = false, signal }: { mtp?: boolean; signal?: AbortSignal } = {},
 ): AsyncGenerator<EvaluatedRows> {
-  const blockTable = Int32Array.from({ length: pagesFor(tokens.length) }, (_, page) => page);
+  const blockTable = firstPages(tokens.length);
   for (let start = 0; start < tokens.length; start += runner.maxRows) {
     signal?.throwIfAborted();
     const end = Math.min(start + runner.maxRows, tokens.length);
-    const outputs = await runner.run(promptRows(tokens.subarray(start, end), start, blockTable));
+    const outputs = await runner.run(sequenceRows(tokens.subarray(start, end), start, ROW_PROMPT, blockTable));
     // The MTP row of token i needs token i + 1, which the last token does not have.
     const mtpEnd = Math.min(end, tokens.length - 1);
     const mtpRows = mtp ? mtpEnd - start : 0;
@@ -40,22 +46,9 @@ export async function* evaluate(
     if (mtpRows > 0) {
       const hidden = (await outputs.finalNorm!.read()) as Float32Array;
       const width = hidden.length / (end - start);
-      const batch = promptRows(tokens.subarray(start + 1, mtpEnd + 1), start, blockTable);
+      const batch = sequenceRows(tokens.subarray(start + 1, mtpEnd + 1), start, ROW_PROMPT, blockTable);
       drafted = await runner.runMtp(batch, hidden.subarray(0, mtpRows * width));
     }
     yield { start, rows: end - start, outputs, mtp: drafted, mtpRows };
   }
-}
-
-/** Consecutive prompt rows of one sequence, all with logits. */
-function promptRows(tokens: Int32Array, start: number, blockTable: Int32Array): Batch {
-  const rows = tokens.length;
-  return {
-    tokens,
-    positions: Int32Array.from({ length: rows }, (_, i) => start + i),
-    sequences: new Int32Array(rows),
-    kinds: new Uint8Array(rows).fill(ROW_PROMPT),
-    blockTables: [blockTable],
-    logitRows: Int32Array.from({ length: rows }, (_, i) => i),
-  };
 }

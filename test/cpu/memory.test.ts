@@ -8,8 +8,9 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { loadAddon } from "../../src/backends/cpu/addon.ts";
 import { openCpu } from "../../src/backends/cpu/backend.ts";
 import { syntheticMetadata, syntheticTensors } from "../../src/convert/synthetic.ts";
-import { pagesFor } from "../../src/engine/evaluate.ts";
+import { firstPages, pagesFor } from "../../src/engine/evaluate.ts";
 import { NetworkRunner, type RunnerOptions } from "../../src/engine/network-runner.ts";
+import { sequenceRows } from "../../src/engine/sequence-rows.ts";
 import { saveFile } from "../../src/formats/file-sink.ts";
 import { ggufChunks } from "../../src/formats/gguf-writer.ts";
 import { embeddedModelPath, loadModel, openModel } from "../../src/node.ts";
@@ -107,14 +108,7 @@ describe("deepts inspect, of the cpu backend", () => {
 
 /** One step of one generated row. */
 async function generateRow(runner: NetworkRunner, position: number): Promise<void> {
-  const outputs = await runner.run({
-    tokens: Int32Array.of(position % 64),
-    positions: Int32Array.of(position),
-    sequences: new Int32Array(1),
-    kinds: Uint8Array.of(ROW_GENERATED),
-    blockTables: [Int32Array.from({ length: pagesFor(position + 1) }, (_, page) => page)],
-    logitRows: Int32Array.of(0),
-  });
+  const outputs = await runner.run(sequenceRows([position % 64], position, ROW_GENERATED, firstPages(position + 1)));
   await outputs.logits!.read();
 }
 

@@ -1,6 +1,7 @@
 import type { EvaluatedRows } from "../../src/engine/evaluate.ts";
 import { evaluate, pagesFor } from "../../src/engine/evaluate.ts";
 import { NetworkRunner } from "../../src/engine/network-runner.ts";
+import { sequenceRows } from "../../src/engine/sequence-rows.ts";
 import type { Checkpoint } from "../../src/model/checkpoint.ts";
 import { isMoeLayer } from "../../src/model/config.ts";
 import type { Backend, DeviceBuffer } from "../../src/tensor/backend.ts";
@@ -8,7 +9,7 @@ import { ROW_PROMPT } from "../../src/tensor/backend.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import type { GoldenArray } from "./golden-file.ts";
 import { joinRows, type Values } from "./measure.ts";
-import { greedyTokens, reversedPages, rowsOf } from "./steps.ts";
+import { greedyTokens, reversedPages } from "./steps.ts";
 
 /** Holds a short prompt in one step and the long one in several. */
 export const MAX_ROWS = 64;
@@ -92,7 +93,7 @@ export class GoldenNetwork {
   async mtpFedWith(output: string): Promise<Values> {
     const ids = this.ids("input_ids");
     const hidden = (await this.read("input_ids")).get(output) as Float32Array;
-    const batch = rowsOf(ids.subarray(1), 0, ROW_PROMPT, reversedPages(ids.length));
+    const batch = sequenceRows(ids.subarray(1), 0, ROW_PROMPT, reversedPages(ids.length));
     const width = hidden.length / ids.length;
     const { logits } = await this.runner.runMtp(batch, hidden.subarray(0, batch.tokens.length * width));
     return logits!.read();

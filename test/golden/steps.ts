@@ -1,5 +1,6 @@
 import { pagesFor } from "../../src/engine/evaluate.ts";
 import type { NetworkRunner } from "../../src/engine/network-runner.ts";
+import { sequenceRows } from "../../src/engine/sequence-rows.ts";
 import type { Batch } from "../../src/tensor/backend.ts";
 import { ROW_GENERATED, ROW_PROMPT } from "../../src/tensor/backend.ts";
 import { argmax, joinRows } from "./measure.ts";
@@ -8,19 +9,6 @@ import { argmax, joinRows } from "./measure.ts";
 export function reversedPages(tokens: number): Int32Array {
   const count = pagesFor(tokens);
   return Int32Array.from({ length: count }, (_, page) => count - 1 - page);
-}
-
-/** Consecutive rows of one sequence, all with logits. */
-export function rowsOf(tokens: ArrayLike<number>, start: number, kind: number, blockTable: Int32Array): Batch {
-  const count = tokens.length;
-  return {
-    tokens: Int32Array.from(tokens),
-    positions: Int32Array.from({ length: count }, (_, i) => start + i),
-    sequences: new Int32Array(count),
-    kinds: new Uint8Array(count).fill(kind),
-    blockTables: [blockTable],
-    logitRows: Int32Array.from({ length: count }, (_, i) => i),
-  };
 }
 
 /** Logits [tokens, vocab] of a text that is read in steps of `chunk` rows. */
@@ -33,7 +21,7 @@ export async function logitsInChunks(
   const table = reversedPages(tokens.length);
   const parts: Float32Array[] = [];
   for (let start = 0; start < tokens.length; start += chunk) {
-    const { logits } = await runner.run(rowsOf(tokens.subarray(start, start + chunk), start, kind, table));
+    const { logits } = await runner.run(sequenceRows(tokens.subarray(start, start + chunk), start, kind, table));
     parts.push((await logits!.read()) as Float32Array);
   }
   return joinRows(parts);
@@ -43,11 +31,11 @@ export async function logitsInChunks(
 export async function greedyTokens(runner: NetworkRunner, prompt: Int32Array, count: number): Promise<number[]> {
   const table = reversedPages(prompt.length + count);
   const ids: number[] = [];
-  let next: Batch = rowsOf(prompt, 0, ROW_PROMPT, table);
+  let next: Batch = sequenceRows(prompt, 0, ROW_PROMPT, table);
   while (ids.length < count) {
     const { logits } = await runner.run({ ...next, logitRows: Int32Array.of(next.tokens.length - 1) });
     ids.push(argmax((await logits!.read()) as Float32Array));
-    next = rowsOf(ids.slice(-1), prompt.length + ids.length - 1, ROW_GENERATED, table);
+    next = sequenceRows(ids.slice(-1), prompt.length + ids.length - 1, ROW_GENERATED, table);
   }
   return ids;
 }

@@ -3,8 +3,9 @@ import { KernelBackend } from "../../src/backends/kernels/backend.ts";
 import { KernelModule } from "../../src/backends/wasm/module.ts";
 import { moduleNative } from "../../src/backends/wasm/native.ts";
 import { nodeEnvironment } from "../../src/backends/wasm/node-environment.ts";
-import { pagesFor } from "../../src/engine/evaluate.ts";
+import { firstPages, pagesFor } from "../../src/engine/evaluate.ts";
 import { NetworkRunner } from "../../src/engine/network-runner.ts";
+import { sequenceRows } from "../../src/engine/sequence-rows.ts";
 import { openModel } from "../../src/node.ts";
 import { ROW_GENERATED } from "../../src/tensor/backend.ts";
 import { fixture } from "../shared-fixtures.ts";
@@ -38,14 +39,7 @@ describe("the memory of the wasm backend", () => {
       expect(before.bytes).toBe(weights + cache + scratch);
       let size = 0;
       for (let position = 0; position < TOKENS; position++) {
-        const outputs = await runner.run({
-          tokens: Int32Array.of(position),
-          positions: Int32Array.of(position),
-          sequences: new Int32Array(1),
-          kinds: Uint8Array.of(ROW_GENERATED),
-          blockTables: [Int32Array.from({ length: pagesFor(position + 1) }, (_, page) => page)],
-          logitRows: Int32Array.of(0),
-        });
+        const outputs = await runner.run(sequenceRows([position], position, ROW_GENERATED, firstPages(position + 1)));
         await outputs.logits!.read();
         if (position === 0) size = await module.call("memory_size");
       }

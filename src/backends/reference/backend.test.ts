@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { joinRows } from "../../../test/golden/measure.ts";
-import { logitsInChunks, rowsOf } from "../../../test/golden/steps.ts";
+import { logitsInChunks } from "../../../test/golden/steps.ts";
 import { openTiny } from "../../../test/tiny-network.ts";
 import { NetworkRunner } from "../../engine/network-runner.ts";
+import { sequenceRows } from "../../engine/sequence-rows.ts";
 import type { Backend, Batch } from "../../tensor/backend.ts";
 import { ROW_GENERATED, ROW_PROMPT } from "../../tensor/backend.ts";
 import { openReference } from "./backend.ts";
@@ -60,7 +61,7 @@ describe("whole networks on the reference backend", () => {
       if (running) setImmediate(count);
     };
     setImmediate(count);
-    await runner.run(rowsOf(TEXTS[1]!, 0, ROW_PROMPT, Int32Array.of(0)));
+    await runner.run(sequenceRows(TEXTS[1]!, 0, ROW_PROMPT, Int32Array.of(0)));
     running = false;
     vi.restoreAllMocks();
     expect(turns).toBeGreaterThanOrEqual(runner.program.ops.length - 1);
@@ -68,17 +69,17 @@ describe("whole networks on the reference backend", () => {
 
   it("leave outputs that were read untouched by the next step", async () => {
     const runner = await load("qwen2-tiny");
-    const first = await runner.run(rowsOf(TEXTS[1]!, 0, ROW_PROMPT, Int32Array.of(0)));
+    const first = await runner.run(sequenceRows(TEXTS[1]!, 0, ROW_PROMPT, Int32Array.of(0)));
     const read = (await first.logits!.read()) as Float32Array;
     const copy = read.slice();
-    await runner.run(rowsOf(TEXTS[2]!, 0, ROW_PROMPT, Int32Array.of(1)));
+    await runner.run(sequenceRows(TEXTS[2]!, 0, ROW_PROMPT, Int32Array.of(1)));
     expect(read).toEqual(copy);
   });
 });
 
 /** All texts in one step, each a sequence of its own on its own page; sequences and pages are in different orders. */
 function interleaved(texts: readonly Int32Array[]): Batch {
-  const parts = texts.map((text, i) => rowsOf(text, 0, ROW_PROMPT, Int32Array.of(texts.length - 1 - i)));
+  const parts = texts.map((text, i) => sequenceRows(text, 0, ROW_PROMPT, Int32Array.of(texts.length - 1 - i)));
   const tokens = joinRows(parts.map((part) => part.tokens));
   return {
     tokens,
