@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { createApp, type RequestLog } from "../../src/server/app.ts";
 import { listen } from "../../src/server/listen.ts";
+import { HeldModel } from "./held-model.ts";
 import { ScriptedModel } from "./scripted-model.ts";
 import { startServer } from "./start-server.ts";
 
@@ -81,23 +82,12 @@ test("a streamed answer is flushed event by event", async () => {
 });
 
 test("closing lets a running answer finish and refuses new connections", async () => {
-  let finish = () => {};
-  const finished = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  class SlowModel extends ScriptedModel {
-    override async *generate(...parameters: Parameters<ScriptedModel["generate"]>) {
-      for await (const event of super.generate(...parameters)) {
-        yield event;
-        await finished;
-      }
-    }
-  }
-  const server = await startServer(new SlowModel(), { graceMs: 60_000 });
+  const model = new HeldModel();
+  const server = await startServer(model, { graceMs: 60_000 });
   const response = await fetch(server.url + CHAT, post);
   const closed = server.close();
   await expect(fetch(`${server.url}/health`)).rejects.toThrow();
-  finish();
+  model.letGo();
   expect(await response.text()).toContain("data: [DONE]");
   await closed;
 });

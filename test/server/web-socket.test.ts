@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { singleApiKey } from "../../src/server/api-keys.ts";
+import { HeldModel } from "./held-model.ts";
 import { type Script, ScriptedModel } from "./scripted-model.ts";
 import { startServer } from "./start-server.ts";
 
@@ -244,19 +245,8 @@ test("a socket that no longer answers pings is cut, and its requests end", async
 });
 
 test("closing lets running requests end, then says goodbye", async () => {
-  let finish = () => {};
-  const finished = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  class SlowModel extends ScriptedModel {
-    override async *generate(...parameters: Parameters<ScriptedModel["generate"]>) {
-      for await (const event of super.generate(...parameters)) {
-        yield event;
-        await finished;
-      }
-    }
-  }
-  const server = await startServer(new SlowModel(), { graceMs: 60_000 });
+  const model = new HeldModel();
+  const server = await startServer(model, { graceMs: 60_000 });
   const client = new Client(server.port);
   await client.opened;
   client.send(ask("a"));
@@ -264,7 +254,7 @@ test("closing lets running requests end, then says goodbye", async () => {
   const closed = server.close();
   client.send(ask("b"));
   expect(await client.until(({ id }) => id === "b")).toMatchObject({ type: "error", status: 503 });
-  finish();
+  model.letGo();
   await client.until(({ id, type }) => id === "a" && type === "done");
   expect(await client.closed).toBe(1001);
   await closed;
