@@ -2,6 +2,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import { expect, test } from "vitest";
 import { ApiError } from "../../src/errors.ts";
 import { anthropicError, messagesAnswer, messagesEvent } from "../../src/protocol/messages-response.ts";
+import { TOOL_CALL } from "./called-tool.ts";
 import { type Script, ScriptedModel } from "./scripted-model.ts";
 import { startServer } from "./start-server.ts";
 
@@ -12,13 +13,6 @@ const SAMPLING = { top_k: 5, temperature: 0.5 };
 
 const TOOLS: Anthropic.Tool[] = [
   { name: "get_time", input_schema: { type: "object", properties: { zone: { type: "string" } } } },
-];
-const TOOL_CALL = [
-  "Let me see.",
-  "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_time<｜tool▁sep｜>",
-  '{"zone":',
-  ' "UTC"}',
-  "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
 ];
 
 async function anthropic(script: Script | ScriptedModel = {}, options: Parameters<typeof startServer>[1] = {}) {

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { ApiError } from "../../src/errors.ts";
 import { responseDeleted, responseObject, responsesEvent } from "../../src/protocol/responses-response.ts";
 import type { AppOptions } from "../../src/server/app.ts";
+import { TOOL_CALL } from "./called-tool.ts";
 import { type Script, ScriptedModel } from "./scripted-model.ts";
 import { startServer } from "./start-server.ts";
 
@@ -10,13 +11,6 @@ const ask = { model: "gpt", input: "Hi there" };
 
 const TOOLS: OpenAI.Responses.FunctionTool[] = [
   { type: "function", name: "get_time", strict: false, parameters: { type: "object", properties: {} } },
-];
-const TOOL_CALL = [
-  "Let me see.",
-  "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_time<｜tool▁sep｜>",
-  '{"zone":',
-  ' "UTC"}',
-  "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
 ];
 
 async function responses(script: Script | ScriptedModel = {}, options: Partial<AppOptions> = {}) {
