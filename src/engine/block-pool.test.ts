@@ -54,6 +54,19 @@ describe("the pages of the cache", () => {
     expect(gone.numComputed).toBe(0);
   });
 
+  it("a text that is shared with none finds nothing, is not found, and leaves what others may find", () => {
+    const pool = newPool(5);
+    const shared = sequence(9);
+    compute(pool, shared);
+    pool.release(shared);
+    const own = sequence(9, 0, { salt: null });
+    compute(pool, own);
+    expect([own.cachedPromptTokens, pool.indexed]).toEqual([0, 2]);
+    pool.release(own);
+    compute(pool, sequence(9, 100, { salt: null }));
+    expect(pool.indexed).toBe(2);
+  });
+
   it("a page that several hold comes back when the last gives it up", () => {
     const pool = newPool(4);
     const [a, b] = [sequence(6), sequence(6)];

@@ -82,12 +82,12 @@ export class BlockPool {
 
   /** Lets others find the full pages of what is computed. */
   publish(sequence: Sequence): void {
+    const { salt } = sequence;
+    if (salt === null) return;
     const end = this.#deterministic ? Math.min(sequence.numComputed, sequence.promptLength) : sequence.numComputed;
     const count = Math.floor(end / this.pageSize);
     const keys = this.#keysOf(sequence, count);
-    this.#index.add(sequence.salt, keys, sequence.pages, (i) =>
-      Math.min(sequence.promptLength, (i + 1) * this.pageSize),
-    );
+    this.#index.add(salt, keys, sequence.pages, (i) => Math.min(sequence.promptLength, (i + 1) * this.pageSize));
   }
 
   /** Forgets what the pages of a sequence hold from this token on: it was not computed after all. */
@@ -110,12 +110,13 @@ export class BlockPool {
 
   /** What the index has for the next pages of a sequence whose pages are all full. */
   *#found(sequence: Sequence): Generator<PrefixNode> {
-    const { tokens, promptLength } = sequence;
+    const { promptLength, salt, tokens } = sequence;
+    if (salt === null) return;
     const end = this.#deterministic ? Math.min(tokens.length - 1, promptLength) : tokens.length - 1;
     const keys = this.#keysOf(sequence, Math.floor(end / this.pageSize));
     const held = sequence.pages.length;
     let depth = 0;
-    for (const node of this.#index.find(sequence.salt, keys)) {
+    for (const node of this.#index.find(salt, keys)) {
       if (depth++ < held) continue;
       // What this sequence wrote itself it takes back only as it wrote it.
       if (depth * this.pageSize > promptLength && node.promptRows !== promptLength) return;

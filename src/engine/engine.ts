@@ -1,4 +1,5 @@
 import { ApiError, ConfigError, TextError } from "../errors.ts";
+import type { GrammarSource } from "../grammar/compile-grammar.ts";
 import { PAGE_SIZE } from "../model/cache-layout.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { Backend, MemoryUse } from "../tensor/backend.ts";
@@ -166,9 +167,13 @@ export class Engine implements ServedModel {
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     const since = performance.now();
     this.#checkWanted(signal);
-    const constraint = request.grammar ? await this.#compile(request, signal) : request.constraint;
+    const room = this.#room(request.prompt);
+    checkNumbers(request.priority, request.timeoutMs);
+    const constraint = request.grammar
+      ? await this.#compile(request.grammar, signal, request.timeoutMs)
+      : request.constraint;
     this.#checkWanted(signal);
-    const answer = this.#prepare(request, constraint ?? null);
+    const answer = this.#prepare(request, room, constraint ?? null);
     if (answer === null) return yield emptyAnswer(request.prompt.length);
     const leave = this.#watch(answer, signal, request.timeoutMs, since);
     try {
@@ -189,9 +194,8 @@ export class Engine implements ServedModel {
   ): Promise<Float32Array> {
     this.#checkWanted(signal);
     this.#room(prompt);
-    // Of a salt of its own: the states of tokens that were found in the cache would be missing.
-    const salt = `embedding ${crypto.randomUUID()}`;
-    const sequence = new Sequence({ prompt, maxLength: prompt.length, salt });
+    // Shared with none: the states of tokens that were found in the cache would be missing.
+    const sequence = new Sequence({ prompt, maxLength: prompt.length, salt: null });
     const embedding = new Embedding(sequence, new Pooler(pooling, this.#hiddenSize));
     const leave = this.#watch(embedding, signal);
     try {
@@ -268,28 +272,26 @@ export class Engine implements ServedModel {
   }
 
   /** Compiles a grammar, for as long as the client waits, its time is not up and the engine is open. */
-  async #compile(request: GenerationRequest, signal?: AbortSignal): Promise<TokenConstraint> {
-    const { grammar, priority, prompt, timeoutMs } = request;
-    this.#room(prompt);
-    checkNumbers(priority, timeoutMs);
+  async #compile(grammar: GrammarSource, signal?: AbortSignal, timeoutMs?: number): Promise<TokenConstraint> {
     const abort = new AbortController();
     const stop = (error: unknown) => abort.abort(error);
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
     this.#stops.add(stop);
     try {
       const either = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
-      return (await this.#grammars.get(grammar!, either)).start();
+      return (await this.#grammars.get(grammar, either)).start();
     } finally {
       clearTimeout(timer);
       this.#stops.delete(stop);
     }
   }
 
-  /** @returns null when no token is wanted */
-  #prepare(request: GenerationRequest, constraint: TokenConstraint | null): Answer | null {
-    const { prompt, priority, cacheSalt: salt, timeoutMs, ignoreEndTokens = false } = request;
-    const room = this.#room(prompt);
-    checkNumbers(priority, timeoutMs);
+  /**
+   * @param room tokens that fit behind the prompt
+   * @returns null when no token is wanted
+   */
+  #prepare(request: GenerationRequest, room: number, constraint: TokenConstraint | null): Answer | null {
+    const { prompt, priority, cacheSalt: salt, ignoreEndTokens = false } = request;
     const sampling = this.#sampling(request);
     const stops = validateStopStrings(request.stop ?? []);
     const maxTokens = Math.min(request.maxTokens ?? this.text.defaults.maxTokens ?? room, room);

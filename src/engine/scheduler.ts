@@ -179,6 +179,7 @@ export class Scheduler {
     const sequence = this.#running[index]!;
     const { numComputed: start, promptLength, salt } = sequence;
     const end = start + this.#pool.pageSize;
+    if (salt === null) return false;
     if (start % this.#pool.pageSize !== 0 || end > Math.min(promptLength, sequence.tokens.length - 1)) return false;
     for (let i = 0; i < index; i++) {
       const other = this.#running[i]!;

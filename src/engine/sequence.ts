@@ -7,8 +7,8 @@ export interface SequenceOptions {
   readonly maxLength: number;
   /** Higher goes first. Default 0. */
   readonly priority?: number;
-  /** Pages are shared only among sequences of the same salt. Default empty. */
-  readonly salt?: string;
+  /** Pages are shared only among sequences of the same salt; null: with none. Default empty. */
+  readonly salt?: string | null;
 }
 
 /** The tokens of one answer on their way through the network: what they are, how far they are computed, where that lies. */
@@ -18,7 +18,7 @@ export class Sequence {
   readonly promptLength: number;
   readonly maxLength: number;
   readonly priority: number;
-  readonly salt: string;
+  readonly salt: string | null;
   /** Order of arrival, given by the scheduler. */
   arrival = 0;
   /** Tokens whose cache entries are written, or will be by the step that is planned. */
