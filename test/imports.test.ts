@@ -10,6 +10,7 @@ const RULES: LayerRules = {
   layers: {
     "errors.ts": 0,
     "embedded.ts": 0,
+    "next-turn.ts": 0,
     tensor: 1,
     tokenizer: 1,
     protocol: 1,

@@ -1,6 +1,6 @@
+import { nextTurn } from "../next-turn.ts";
 import type { Batch, Outputs } from "../tensor/backend.ts";
 import { ROW_PROMPT } from "../tensor/backend.ts";
-import { nextTurn } from "../tensor/next-turn.ts";
 import type { BlockPool } from "./block-pool.ts";
 import type { PlannedRows, Scheduler } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";

@@ -1,3 +1,4 @@
+import { nextTurn } from "../next-turn.ts";
 import { type AnswerForm, formExpr } from "./answer-form.ts";
 import { type Automaton, buildAutomaton } from "./automaton.ts";
 import { Budget } from "./budget.ts";
@@ -32,7 +33,7 @@ export async function compileGrammar(
   const automaton = automatonOf(source, new Budget({ signal }));
   const compiled = new CompiledGrammar(automaton, vocabulary);
   for (const state of costlyStates(automaton).slice(0, PREPARED)) {
-    await turn();
+    await nextTurn();
     signal?.throwIfAborted();
     compiled.prepare(state);
   }
@@ -69,18 +70,6 @@ function costlyStates({ states, table, classes, classOf }: Automaton): number[] 
     if (letters.every((symbol) => table[state * classes + symbol]! >= 0)) costly.push(state);
   }
   return costly;
-}
-
-/** Lets other work of the event loop go first. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }
 
 /** A grammar for one vocabulary. */

@@ -1,4 +1,4 @@
-import { nextTurn } from "../../tensor/next-turn.ts";
+import { nextTurn } from "../../next-turn.ts";
 
 /** Milliseconds of computing after which other work of the process gets its turn. */
 const BUDGET_MS = 10;
