@@ -273,13 +273,17 @@ export class Engine implements ServedModel {
 
   /** Compiles a grammar, for as long as the client waits, its time is not up and the engine is open. */
   async #compile(grammar: GrammarSource, signal?: AbortSignal, timeoutMs?: number): Promise<TokenConstraint> {
+    const since = performance.now();
     const abort = new AbortController();
     const stop = (error: unknown) => abort.abort(error);
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
     this.#stops.add(stop);
     try {
       const either = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
-      return (await this.#grammars.get(grammar, either)).start();
+      const compiled = await this.#grammars.get(grammar, either);
+      // A timer may be late: what was computed meanwhile kept it from firing.
+      if (timeoutMs !== undefined && performance.now() - since >= timeoutMs) throw timedOut(timeoutMs);
+      return compiled.start();
     } finally {
       clearTimeout(timer);
       this.#stops.delete(stop);
