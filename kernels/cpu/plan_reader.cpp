@@ -123,6 +123,13 @@ const Weight* PlanReader::factor(bool rounded) {
   return found;
 }
 
+/** The weight of a product of experts: packed or not where the other operand may be rounded. */
+const Weight* PlanReader::expert_factor(bool rounded) {
+  const Weight* found = weight();
+  require(!found->runs.empty() || (rounded && found->packed.table), "the plan is wrong: a weight is not held in the form of its product");
+  return found;
+}
+
 Stage PlanReader::stage() {
   const auto kind = static_cast<StageKind>(word());
   const size_t ops = count();
@@ -242,10 +249,9 @@ Stage PlanReader::team_op(OpKind kind) {
       op.quantized = quantized(op.x.width);
       op.ids = value();
       op.weights = value();
-      op.gate = factor(op.quantized != nullptr);
-      op.up = factor(op.quantized != nullptr);
-      op.down = weight();
-      require(!op.down->runs.empty() || (target_.step_.fast && op.down->packed.table), "the plan is wrong: a weight is not held in the form of its product");
+      op.gate = expert_factor(op.quantized != nullptr);
+      op.up = expert_factor(op.quantized != nullptr);
+      op.down = expert_factor(target_.step_.fast);
       op.experts = word();
       op.out = value();
       const bool fits = op.gate->rows == op.experts * op.down->cols && op.up->rows == op.gate->rows &&

@@ -34,6 +34,7 @@ class PlanReader {
   /** The rounded form of a value of `cols` columns, where an op has one. */
   const qgemm::QBlock* quantized(size_t cols);
   const Weight* factor(bool rounded);
+  const Weight* expert_factor(bool rounded);
   Stage stage();
   LinearOp linear();
   RowOp row_op(OpKind kind);

@@ -85,7 +85,7 @@ export function planStages(program: Program, packed: (weight: string) => boolean
   for (const op of program.ops) {
     if (op.kind === "linear") place({ ...op, quantized: packed(op.weight) ? round(op.x) : null });
     else if (op.kind === "expertsFfn") {
-      place({ ...op, quantized: packed(op.gate) && packed(op.up) ? round(op.x) : null });
+      place({ ...op, quantized: packed(op.gate) || packed(op.up) ? round(op.x) : null });
     } else place(op);
   }
   return { values, stages };

@@ -91,30 +91,47 @@ struct Groups {
   size_t slots_per_row;
 };
 
-/** inner[slot][from + i] = silu(gate[e] x)[from + i] * (up[e] x)[from + i] for i < width, all slots of expert e. */
-inline void gate_up_band(const ExpertsFfnOp& op, const Groups& groups, size_t e, size_t from, size_t width, float* inner,
-                         float* scratch) {
+/** Whether a product with the expert's matrix takes rounded activations: its weight is packed, as whole rows may not be there. */
+inline bool takes_rounded(const ExpertsFfnOp& op, const Weight& w) { return op.quantized && w.packed.table; }
+
+/**
+ * inner[slot][from + i] = silu(gate[e] x)[from + i] * (up[e] x)[from + i] for i < width, all slots of expert e. Either of gate and up
+ * may be packed, where their types differ.
+ */
+inline void gate_up_band(const ExpertsFfnOp& op, const Step& step, const Groups& groups, size_t e, size_t from, size_t width,
+                         float* inner, float* scratch) {
   const size_t hidden = op.gate->cols, inter = op.down->cols;
   float* up_tile = scratch + tile_floats(*op.gate);
-  float* products = up_tile + tile_floats(*op.up);  // [2][kInputs][kTile]
+  float* gates = up_tile + tile_floats(*op.up);  // [kInputs][kTile]
+  float* ups = gates + kInputs * kTile;          // likewise
   const size_t first = groups.starts[e], last = groups.starts[e + 1];
   for (size_t r = from; r < from + width; r += kTile) {
     const size_t tile = std::min(kTile, from + width - r);
-    const WeightTile gates(*op.gate, e * inter + r, tile, last - first, scratch), ups(*op.up, e * inter + r, tile, last - first, up_tile);
+    std::optional<WeightTile> gate_rows, up_rows;
+    if (!takes_rounded(op, *op.gate)) gate_rows.emplace(*op.gate, e * inter + r, tile, last - first, scratch);
+    if (!takes_rounded(op, *op.up)) up_rows.emplace(*op.up, e * inter + r, tile, last - first, up_tile);
     for (size_t i = first; i < last; i += kInputs) {
       const size_t chunk = std::min(kInputs, last - i);
       const float* xs[kInputs];
-      for (size_t c = 0; c < chunk; ++c) xs[c] = op.x.data + groups.order[i + c] / groups.slots_per_row * hidden;
-      gates.dots(xs, chunk, products, kTile);
-      ups.dots(xs, chunk, products + kInputs * kTile, kTile);
+      uint32_t rows[kInputs];
       for (size_t c = 0; c < chunk; ++c) {
-        swiglu_row(products + c * kTile, products + (kInputs + c) * kTile, tile, inner + groups.order[i + c] * inter + r);
+        rows[c] = groups.order[i + c] / static_cast<uint32_t>(groups.slots_per_row);
+        xs[c] = op.x.data + rows[c] * hidden;
+      }
+      const auto multiply = [&](const Weight& w, const std::optional<WeightTile>& stored, float* out) {
+        if (stored) stored->dots(xs, chunk, out, kTile);
+        else step.products->gemm(w.packed.matrix(e), r, r + tile, {op.quantized, rows, chunk}, out, kTile);
+      };
+      multiply(*op.gate, gate_rows, gates);
+      multiply(*op.up, up_rows, ups);
+      for (size_t c = 0; c < chunk; ++c) {
+        swiglu_row(gates + c * kTile, ups + c * kTile, tile, inner + groups.order[i + c] * inter + r);
       }
     }
   }
 }
 
-/** The same on packed weights; `rounded` takes the results as int8 where it is not null, else `inner` as floats. */
+/** The same where both are packed; `rounded` takes the results as int8 where it is not null, else `inner` as floats. */
 inline void packed_gate_up_band(const ExpertsFfnOp& op, const Step& step, const Groups& groups, size_t e, size_t from, size_t width,
                                 float* inner, qgemm::QBlock* rounded, float* scratch) {
   const size_t inter = op.down->cols;
@@ -186,6 +203,7 @@ inline void experts_ffn(const ExpertsFfnOp& op, const Step& step, Worker& worker
   uint32_t* used = chosen + op.experts;
   const Groups groups{starts, order, chosen, used, slots};
   const bool packed_down = step.fast && op.down->packed.table;
+  const bool packed_gate_up = takes_rounded(op, *op.gate) && takes_rounded(op, *op.up);
   float* inner = step.scratch.floats.data();  // [count, inter], by slot
   auto* rounded = packed_down ? reinterpret_cast<qgemm::QBlock*>(inner + ExpertsScratch(op, step.max_rows * slots).quantized) : nullptr;
   worker.share(1, [&](size_t) { *used = group_by_expert(op.ids.ints(), count, op.experts, starts, order, chosen); });
@@ -195,10 +213,10 @@ inline void experts_ffn(const ExpertsFfnOp& op, const Step& step, Worker& worker
   worker.share(most * inter_bands, [&](size_t item) {
     if (item / inter_bands >= *used) return;
     const size_t e = chosen[item / inter_bands], from = item % inter_bands * kBand, width = std::min(kBand, inter - from);
-    if (op.quantized) packed_gate_up_band(op, step, groups, e, from, width, inner, rounded, worker.scratch);
-    else gate_up_band(op, groups, e, from, width, inner, worker.scratch);
+    if (packed_gate_up) packed_gate_up_band(op, step, groups, e, from, width, inner, rounded, worker.scratch);
+    else gate_up_band(op, step, groups, e, from, width, inner, worker.scratch);
   });
-  if (packed_down && !op.quantized) {
+  if (packed_down && !packed_gate_up) {
     worker.share(count, [&](size_t slot) {
       step.products->quantize_rows(inner + slot * inter, inter, 1, inter, rounded + slot * (inter / qgemm::kColumnsPerBlock));
     });

@@ -144,6 +144,7 @@ function grouped1(routing: Routing): Routing {
 interface ExpertsTrial {
   readonly name?: string;
   readonly dtype: DType;
+  readonly upDType?: DType;
   readonly downDType?: DType;
   readonly experts: number;
   readonly hidden: number;
@@ -158,15 +159,16 @@ interface ExpertsTrial {
 }
 
 function expertsCase(trial: ExpertsTrial): OpCase {
-  const { dtype, downDType = dtype, experts, hidden, inter, topK, counts } = trial;
+  const { dtype, upDType = dtype, downDType = dtype, experts, hidden, inter, topK, counts } = trial;
   const shape = `${topK} of ${experts}, ${hidden} to ${inter}, rows ${counts}`;
+  const up = upDType === dtype ? "" : `, up ${upDType}`;
   const down = downDType === dtype ? "" : `, down ${downDType}`;
-  const name = `${trial.name ? `${trial.name}: ` : ""}${shape}${down}`;
+  const name = `${trial.name ? `${trial.name}: ` : ""}${shape}${up}${down}`;
   return { op: "expertsFfn", dtype, name, build: () => expertsExperiment(trial) };
 }
 
 function expertsExperiment(trial: ExpertsTrial): Experiment {
-  const { dtype, downDType = dtype, experts, hidden, inter, topK, counts, crowded, segmented } = trial;
+  const { dtype, upDType = dtype, downDType = dtype, experts, hidden, inter, topK, counts, crowded, segmented } = trial;
   const random = new Random(trial.seed);
   const g = new Recorder("expertsFfn", NO_CACHE);
   const each = (rows: number) => (segmented ? { segments: new Array<number>(experts).fill(rows) } : {});
@@ -174,7 +176,7 @@ function expertsExperiment(trial: ExpertsTrial): Experiment {
   const route = g.routeExperts(g.input("logits", experts), null, routing);
   const out = g.expertsFfn(g.input("x", hidden), route, {
     gate: randomWeight(random, "gate", dtype, [experts, inter, hidden], each(inter)),
-    up: randomWeight(random, "up", dtype, [experts, inter, hidden], each(inter)),
+    up: randomWeight(random, "up", upDType, [experts, inter, hidden], each(inter)),
     down: randomWeight(random, "down", downDType, [experts, hidden, inter], each(hidden)),
   });
   g.output("out", out);
@@ -272,6 +274,26 @@ function expertsCases(): OpCase[] {
       counts: [2, 5],
       seed: 1267,
     }),
+    // Backends that hold some types in a form of their own: both so held, the second only, the first only.
+    ...(
+      [
+        ["Q4_K", "Q5_K"],
+        ["Q2_K", "Q4_K"],
+        ["Q8_0", "IQ2_XS"],
+      ] as const
+    ).map(([dtype, upDType], i) =>
+      expertsCase({
+        crowded: i > 0,
+        dtype,
+        upDType,
+        experts: 3,
+        hidden: 256,
+        inter: 256,
+        topK: 2,
+        counts: [i === 0 ? 5 : 33, 1],
+        seed: 1268 + i,
+      }),
+    ),
   ];
 }
 
