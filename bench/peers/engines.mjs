@@ -22,13 +22,30 @@ import { runProgram } from "./program.mjs";
 /** The command line of `deepts`. */
 export const DEEPTS = [process.execPath, path.join(root, "bin", "deepts.mjs")];
 
-/** @returns {Engine} */
-export function deepts() {
+/** @param {string} [cacheType] of `--cache-type`. Default: what the numerics bring @returns {Engine} */
+export function deepts(cacheType) {
   const measure = async (file, { prompt, generate, depth, repeat, threads }) => {
-    const args = { model: file, threads, prompt, generate, depth, repeat };
+    const args = {
+      model: file,
+      threads,
+      prompt,
+      generate,
+      depth,
+      repeat,
+      ...(cacheType && { "cache-type": cacheType }),
+    };
     const flags = Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const { stdout } = await runProgram([...DEEPTS, "bench", ...flags, "--json"]);
-    const { results, backend, numerics, cacheType, batch, machineSpeed, loadSeconds, outputCheck } = JSON.parse(stdout);
+    const {
+      results,
+      backend,
+      numerics,
+      cacheType: cache,
+      batch,
+      machineSpeed,
+      loadSeconds,
+      outputCheck,
+    } = JSON.parse(stdout);
     const phase = (name) => results.find((result) => result[name] > 0);
     const { activeBytes, distinctExperts } = phase("generate");
     return {
@@ -37,7 +54,7 @@ export function deepts() {
       facts: {
         backend,
         numerics,
-        cacheType,
+        cacheType: cache,
         batch,
         outputCheck,
         activeBytes,
@@ -46,7 +63,7 @@ export function deepts() {
       observed: { machineSpeed, loadSeconds },
     };
   };
-  return { name: "DeepTS", how: "default numerics", measure };
+  return { name: "DeepTS", how: cacheType ? `${cacheType} cache` : "default numerics", measure };
 }
 
 /**

@@ -18,6 +18,9 @@ import { median } from "./statistics.mjs";
 const START = { prompt: 512, generate: 32, depth: 0, rounds: 3, repeat: 2 };
 const DEEP = { prompt: 256, generate: 16, depth: 4096, rounds: 2, repeat: 3 };
 const PAGE = { prompt: 256, generate: 16, depth: 0, rounds: 2, repeat: 3 };
+/** Short and long contexts, of which decoding is compared. */
+const DEPTHS = [1024, 15872];
+const AT_DEPTH = { prompt: 64, generate: 16, rounds: 1, repeat: 5 };
 const LOAD_ROUNDS = 5;
 
 /** What can be measured; a part is a function of the run, so that --only chooses. */
@@ -26,6 +29,15 @@ const PARTS = {
   q8: (run) => speed(run, "lite6", "Q8_0", START),
   "q4-deep": (run) => speed(run, "lite6", "Q4_K_M", DEEP),
   "q8-deep": (run) => speed(run, "lite6", "Q8_0", DEEP),
+  depths: async (run) => {
+    const file = await run.model("lite6", "Q4_K_M");
+    const engines = [deepts("q8_0"), deepts()];
+    const depths = [];
+    for (const depth of DEPTHS) {
+      depths.push(await measureSpeed(engines, file, { ...AT_DEPTH, depth, threads: run.threads }, say));
+    }
+    return { file: path.basename(file), depths };
+  },
   "wasm-q4": (run) => inChromium(run, "Q4_0", 2),
   "wasm-q8": (run) => inChromium(run, "Q8_0", 2),
   "wasm-q4-one": (run) => inChromium(run, "Q4_0", 1),
@@ -69,8 +81,8 @@ const PARTS = {
   },
 };
 
-/** Left out unless asked for: it takes as long as the two others with a depth together; quality, which no other load disturbs. */
-const ONLY_IF_NAMED = new Set(["q8-deep", "quantize", "files"]);
+/** Left out unless asked for: those with much to read before they measure; quality, which no other load disturbs. */
+const ONLY_IF_NAMED = new Set(["q8-deep", "depths", "quantize", "files"]);
 
 const { values } = parseArgs({
   options: {

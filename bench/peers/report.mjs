@@ -15,6 +15,9 @@ const GOALS = {
   "wasm-q8-one": { title: "In a page against wllama, Q8_0, one thread", prompt: 1.3, generate: 1.3, peer: "wllama" },
 };
 
+/** Share of decode's speed behind DEPTHS[0] tokens that is left behind DEPTHS[1]. */
+const LEFT_AT_DEPTH = 0.6;
+
 /** Stored runs of `npm run bench:peers`. */
 export function storedRuns() {
   return readdirSync(results)
@@ -38,10 +41,11 @@ export function benchmarkSections(runs) {
 
 function goals(newest) {
   const rows = [...newest].flatMap(([name, found]) => {
-    const lines = name === "load" ? loadRows(found) : name === "kl" ? klRows(found) : speedRows(name, found);
+    const special = { load: loadRows, kl: klRows, depths: depthRows }[name];
+    const lines = special ? special(found) : speedRows(name, found);
     return lines.map(([what, ours, theirs, result, goal, met]) => {
-      const verdict = met ? "met" : "**missed**";
-      return [what, ours, theirs, result, `${goal}: ${verdict}`, `[run](../bench/results/${found.file})`];
+      const verdict = met === null ? "" : met ? ": met" : ": **missed**";
+      return [what, ours, theirs, result, `${goal}${verdict}`, `[run](../bench/results/${found.file})`];
     });
   });
   return table(["What", "DeepTS", "Peer", "Result", "Goal", "From"], rows);
@@ -72,6 +76,22 @@ function speedRows(name, { part, record }) {
     rows.push([`${goal.title}, decode`, read, limit, percent(share), `>= ${percent(goal.bandwidth)}`, met]);
   }
   return rows;
+}
+
+/** How much of the speed behind a short context is left behind a long one. The goal is for the cache made for long ones. */
+function depthRows({ part }) {
+  const [short, long] = part.depths;
+  return long.entries.map(({ generate, facts: { cacheType } }, i) => {
+    const left = generate.median / short.entries[i].generate.median;
+    const goal = cacheType === "q8_0" ? LEFT_AT_DEPTH : null;
+    return [
+      `Q4_K_M, decode ${long.generate} at ${long.depth} beside at ${short.depth}, ${cacheType} cache`,
+      `${figure(generate.median)} tokens/s`,
+      `${figure(short.entries[i].generate.median)} tokens/s at ${short.depth}`,
+      percent(left),
+      ...(goal === null ? ["none for this cache", null] : [`>= ${percent(goal)}`, left >= goal]),
+    ];
+  });
 }
 
 function loadRows({ part }) {
