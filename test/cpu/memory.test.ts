@@ -93,15 +93,13 @@ describe("deepts inspect, of the cpu backend", () => {
     if (NO_CPU !== null) t.skip(NO_CPU);
     const model =
       process.env.DEEPTS_LARGE_MODEL ?? t.skip("no large model: DEEPTS_LARGE_MODEL names one, such as lite6");
-    // Of a mapped file only those experts come in that some token chose.
-    for (const [numerics, least] of [
-      ["fast", 0.95],
-      ["exact", 0.85],
-    ] as const) {
+    for (const numerics of ["fast", "exact"]) {
       const predicted = await inspectMemory(model, "--numerics", numerics, "--ctx-size", "1024");
-      const { growth } = await runAlone("model-growth.ts", model, numerics, "1024");
-      expect(growth / predicted.process, numerics).toBeGreaterThan(least);
-      expect(growth / predicted.process, numerics).toBeLessThan(1.05);
+      const { growth, unchosenBytes } = await runAlone("model-growth.ts", model, numerics, "1024");
+      // Packed weights are all there; of a mapped file only those experts come in that some token chose.
+      const process = predicted.process - (numerics === "exact" ? unchosenBytes : 0);
+      expect(growth / process, numerics).toBeGreaterThan(0.95);
+      expect(growth / process, numerics).toBeLessThan(1.05);
     }
   }, 600_000);
 });

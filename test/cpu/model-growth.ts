@@ -1,4 +1,5 @@
-// Loads a model, reads a prompt that fills its cache, and says in JSON by how much the process grew.
+// Loads a model, reads a prompt that fills its cache, and says in JSON by how much the process grew, and how many bytes the
+// experts have that no token chose: where the file is mapped, they do not come in.
 import { readFileSync } from "node:fs";
 import { openCpu } from "../../src/backends/cpu/backend.ts";
 import { pagesFor } from "../../src/engine/evaluate.ts";
@@ -15,12 +16,14 @@ const before = residentBytes();
 const { checkpoint } = await openModel(model);
 const backend = openCpu({ threads: 2 });
 const pages = pagesFor(tokens);
-const options = { pages, maxLogitRows: 1, numerics: numerics as Numerics };
+const options = { pages, maxLogitRows: 1, numerics: numerics as Numerics, taps: { routes: true } };
 const runner = await NetworkRunner.load(checkpoint, backend, options);
+const expertOps = runner.program.ops.filter((op) => op.kind === "expertsFfn");
+const chosen = expertOps.map(() => new Set<number>());
 for (let start = 0; start < tokens; start += runner.maxRows) {
   const rows = Math.min(runner.maxRows, tokens - start);
   const positions = Int32Array.from({ length: rows }, (_, i) => start + i);
-  await runner.run({
+  const outputs = await runner.run({
     // Neighbours in the table, which is not meant to come in.
     tokens: positions,
     positions,
@@ -29,8 +32,16 @@ for (let start = 0; start < tokens; start += runner.maxRows) {
     blockTables: [Int32Array.from({ length: pages }, (_, page) => page)],
     logitRows: Int32Array.of(rows - 1),
   });
+  const routes = Object.entries(outputs).filter(([name]) => /^routes\.\d+\.ids$/.test(name));
+  for (const [layer, [, ids]] of routes.entries()) for (const id of await ids.read()) chosen[layer]!.add(id);
 }
-console.log(JSON.stringify({ growth: residentBytes() - before }));
+const unchosenBytes = expertOps.reduce((sum, { gate, up, down }, layer) => {
+  const sources = [gate, up, down].map((name) => runner.program.weights.get(name)!.source);
+  const bytes = sources.flatMap(({ segments }) => segments).reduce((all, { byteLength }) => all + byteLength, 0);
+  const experts = sources[0]!.shape[0]!;
+  return sum + (bytes / experts) * (experts - chosen[layer]!.size);
+}, 0);
+console.log(JSON.stringify({ growth: residentBytes() - before, unchosenBytes }));
 runner.close();
 backend.close();
 await checkpoint.close();
