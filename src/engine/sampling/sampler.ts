@@ -1,5 +1,5 @@
 import { ConfigError } from "../../errors.ts";
-import type { Candidates } from "./candidates.ts";
+import { type Candidates, likeliest } from "./candidates.ts";
 import { DryPenalty } from "./dry.ts";
 import { minP } from "./min-p.ts";
 import { Mirostat } from "./mirostat.ts";
@@ -45,6 +45,8 @@ class ChainSampler implements Sampler {
   private readonly random: Random;
   private readonly mirostat: Mirostat | null;
   private readonly dry: DryPenalty | null;
+  /** Whether the likeliest token is chosen and no option changes a logit. */
+  private readonly plainlyGreedy: boolean;
   /** How many of the last tokens the repetition penalty sees; 0 when it is off. */
   private readonly repeatWindow: number;
   /** Prompt and answer; stays empty when no option reads it. */
@@ -63,11 +65,15 @@ class ChainSampler implements Sampler {
     this.mirostat = params.mirostat === 2 ? new Mirostat(params.mirostatTau, params.mirostatEta) : null;
     this.dry = params.dryMultiplier > 0 && params.dryPenaltyLastN !== 0 ? new DryPenalty(dryOptions(params)) : null;
     this.repeatWindow = params.repetitionPenalty === 1 ? 0 : params.repeatLastN < 0 ? Infinity : params.repeatLastN;
+    const penalties =
+      params.presencePenalty !== 0 || params.frequencyPenalty !== 0 || this.repeatWindow > 0 || this.dry;
+    this.plainlyGreedy = params.temperature === 0 && params.logitBias.size === 0 && !penalties;
     for (let i = 0; i < prompt.length; i++) this.remember(prompt[i]!);
   }
 
   sample(logits: Float32Array, allowed?: Uint32Array): number {
     const c = this.candidates;
+    if (this.plainlyGreedy && !allowed && logits.length === c.vocabSize) return likeliest(logits);
     c.load(logits, allowed);
     this.penalise(c);
     return c.ids[this.params.temperature === 0 ? c.best() : this.draw(c)]!;
