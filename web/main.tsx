@@ -1,0 +1,33 @@
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { chosenModel, createApp } from "./state/app.ts";
+import { Page } from "./view/page.tsx";
+
+const app = await createApp();
+const { chats, preferences, server } = app;
+
+effect(() => {
+  document.documentElement.dataset.theme = preferences.settings.value.theme;
+});
+effect(() => {
+  const names = [chats.open.value?.title, chosenModel(app)?.id, "DeepTS"];
+  document.title = names.filter((name) => name !== undefined).join(" · ");
+});
+
+await chats.load();
+
+// The address names the open conversation: reloading keeps it, going back leaves it.
+const openNamed = () => {
+  const id = location.hash.slice(1);
+  chats.openId.value = chats.list.value.some((one) => one.id === id) ? id : null;
+};
+openNamed();
+addEventListener("hashchange", openNamed);
+effect(() => {
+  const id = chats.openId.value ?? "";
+  if (location.hash.slice(1) !== id) history.pushState(null, "", id === "" ? location.pathname : `#${id}`);
+});
+addEventListener("popstate", openNamed);
+
+void server.watch();
+render(<Page app={app} />, document.getElementById("app")!);
