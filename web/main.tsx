@@ -29,5 +29,9 @@ effect(() => {
 });
 addEventListener("popstate", openNamed);
 
+// A page may be closed in the middle of an answer.
+setInterval(() => chats.saveRunning(), 1000);
+addEventListener("pagehide", () => chats.leave());
+
 void server.watch();
 render(<Page app={app} />, document.getElementById("app")!);

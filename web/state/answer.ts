@@ -76,7 +76,7 @@ export function statsOf(answer: Answer): string[] {
   return [
     `${tokens.answer} ${tokens.answer === 1 ? "token" : "tokens"}`,
     ...(speed === null ? [] : [`${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tokens/s`]),
-    ...(startedMs === null ? [] : [`first after ${seconds(startedMs)}`]),
+    ...(startedMs === null ? [] : [`first token ${seconds(startedMs)}`]),
     `prompt ${tokens.prompt}${cached}`,
   ];
 }

@@ -24,9 +24,6 @@ interface Run {
   readonly abort: AbortController;
 }
 
-/** How often an answer is saved while it is being made. */
-const SAVE_EVERY_MS = 1000;
-
 /** All conversations, the one that is open, and the answers that are being made; several may be, one each. */
 export class Chats {
   /** The latest first. */
@@ -48,7 +45,8 @@ export class Chats {
 
   constructor(host: ChatsHost) {
     this.#host = host;
-    if (!host.store.durable) this.storageProblem.value = "This browser keeps no data here: conversations end with the page.";
+    if (!host.store.durable)
+      this.storageProblem.value = "This browser keeps no data here: conversations end with the page.";
   }
 
   /** Reads what is stored; what cannot be read is left where it is and not shown. */
@@ -89,6 +87,20 @@ export class Chats {
     this.runs.value.get(this.openId.value ?? "")?.abort.abort();
   }
 
+  /** Keeps what has come of the answers that are being made. */
+  saveRunning(): void {
+    for (const conversation of this.list.value) {
+      const answer = this.runs.value.get(conversation.id)?.answer;
+      if (answer !== undefined) this.#store({ ...conversation, messages: [...conversation.messages, answer] });
+    }
+  }
+
+  /** The page ends: keeps what has come of the answers, and stops them, which is no failure of the connection. */
+  leave(): void {
+    this.saveRunning();
+    for (const { abort } of this.runs.value.values()) abort.abort();
+  }
+
   rename(id: string, title: string): void {
     const conversation = this.list.value.find((one) => one.id === id);
     if (conversation !== undefined && title.trim() !== "") this.#save({ ...conversation, title: title.trim() });
@@ -127,15 +139,10 @@ export class Chats {
     const abort = new AbortController();
     const started = performance.now();
     let answer: Answer = { ...EMPTY_ANSWER, model: fields.model ?? "" };
-    let saved = started;
     let waiting = false;
     const show = () => {
       waiting = false;
-      if (this.runs.value.get(id)?.abort !== abort) return;
-      this.#setRun(id, { answer, abort });
-      if (performance.now() - saved < SAVE_EVERY_MS) return;
-      saved = performance.now();
-      this.#store({ ...this.#latest(conversation), messages: [...conversation.messages, answer] });
+      if (this.runs.value.get(id)?.abort === abort) this.#setRun(id, { answer, abort });
     };
     this.#setRun(id, { answer, abort });
     try {
@@ -153,7 +160,8 @@ export class Chats {
       this.#setRun(id, null);
       const kept = this.list.value.some((one) => one.id === id); // it may have been deleted meanwhile
       if (kept) this.#save({ ...this.#latest(conversation), messages: [...conversation.messages, answer] });
-      else if (this.deleted.value?.id === id) this.deleted.value = { ...conversation, messages: [...conversation.messages, answer] };
+      else if (this.deleted.value?.id === id)
+        this.deleted.value = { ...conversation, messages: [...conversation.messages, answer] };
     });
     if (answer.failure !== null) this.#host.onFailure(answer.failure);
   }

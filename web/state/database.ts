@@ -33,7 +33,10 @@ class BrowserStore implements ConversationStore {
   }
 
   async put(conversation: Conversation): Promise<void> {
-    await settled(this.#records("readwrite").put(conversation));
+    const records = this.#records("readwrite");
+    const done = settled(records.put(conversation));
+    records.transaction.commit(); // the page may be about to end
+    await done;
   }
 
   async remove(id: string): Promise<void> {

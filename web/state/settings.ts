@@ -44,7 +44,7 @@ interface Range {
 export const RANGES: Readonly<Record<NumberSetting, Range>> = {
   temperature: { label: "Temperature", hint: "0 always takes the likeliest token", min: 0, max: 2, step: 0.05 },
   topP: { label: "Top p", hint: "keeps the likeliest tokens up to this probability", min: 0, max: 1, step: 0.01 },
-  maxTokens: { label: "Most tokens", hint: "of an answer, its thinking included", min: 1, max: 1_000_000, step: 1 },
+  maxTokens: { label: "Max tokens", hint: "of an answer, its thinking included", min: 1, max: 1_000_000, step: 1 },
   seed: { label: "Seed", hint: "the same one gives the same answer again", min: 0, max: 2 ** 31 - 1, step: 1 },
 };
 

@@ -35,9 +35,7 @@ export function AnswerView({ app, answer, isLast }: AnswerProps) {
       {end !== null && (
         <div class="actions">
           {content !== "" && <CopyButton text={content} label="Copy the answer" />}
-          {isLast && failure === null && (
-            <IconButton icon="regenerate" label="Answer anew" onClick={regenerate} />
-          )}
+          {isLast && failure === null && <IconButton icon="regenerate" label="Regenerate" onClick={regenerate} />}
           <span class="stats">{[...ENDS[end], ...statsOf(answer)].join(" · ")}</span>
         </div>
       )}
@@ -45,7 +43,7 @@ export function AnswerView({ app, answer, isLast }: AnswerProps) {
   );
 }
 
-const ENDS = { stop: [], length: ["cut off at the most tokens"], stopped: ["stopped"], failed: [] };
+const ENDS = { stop: [], length: ["cut off at max tokens"], stopped: ["stopped"], failed: [] };
 
 function Reasoning({ answer: { content, end, reasoning, reasoningMs } }: { readonly answer: Answer }) {
   const goesOn = end === null && content === "";

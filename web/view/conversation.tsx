@@ -2,7 +2,6 @@ import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { AnswerView } from "./answer-view.tsx";
-import { copyCode } from "./copy-button.tsx";
 import { IconButton } from "./icon-button.tsx";
 import { QuestionView } from "./question-view.tsx";
 import { Welcome } from "./welcome.tsx";
@@ -37,7 +36,6 @@ export function Conversation({ app }: { readonly app: App }) {
       <div
         class="scroller"
         ref={scroller}
-        onClick={copyCode}
         onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
           following.value = scrollHeight - scrollTop - clientHeight < NEAR_END;
         }}

@@ -12,7 +12,7 @@ const PATHS = {
   send: "M12 19V5M6 11l6-6 6 6",
   settings: "M4 8h8M18 8h2M15 5.5v5M4 16h2M12 16h8M9 13.5v5",
   stop: "M7 7h10v10H7z",
-  theme: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
+  theme: "M12 4a8 8 0 0 1 0 16z",
 };
 
 export type IconName = keyof typeof PATHS;
@@ -20,6 +20,7 @@ export type IconName = keyof typeof PATHS;
 export function Icon({ name }: { readonly name: IconName }) {
   return (
     <svg class={`icon icon-${name}`} viewBox="0 0 24 24" aria-hidden="true">
+      {name === "theme" && <circle cx="12" cy="12" r="8" />}
       <path d={PATHS[name]} />
     </svg>
   );

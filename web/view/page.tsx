@@ -2,6 +2,7 @@ import { useEffect } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { Composer } from "./composer.tsx";
 import { Conversation } from "./conversation.tsx";
+import { copyCode } from "./copy-button.tsx";
 import { SettingsDialog } from "./settings-dialog.tsx";
 import { Sidebar } from "./sidebar.tsx";
 import { TopBar } from "./top-bar.tsx";
@@ -15,7 +16,11 @@ export function Page({ app }: { readonly app: App }) {
       else chats.stop();
     };
     document.addEventListener("keydown", onKey);
-    return () => document.removeEventListener("keydown", onKey);
+    document.addEventListener("click", copyCode);
+    return () => {
+      document.removeEventListener("keydown", onKey);
+      document.removeEventListener("click", copyCode);
+    };
   }, []);
   return (
     <>

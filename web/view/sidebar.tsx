@@ -62,8 +62,11 @@ export function Sidebar({ app }: { readonly app: App }) {
         </a>
       </nav>
       {open && (
-        <div
+        <button
+          type="button"
           class="shade"
+          aria-label="Close the list"
+          tabIndex={-1}
           onClick={() => {
             drawerOpen.value = false;
           }}

@@ -1,6 +1,5 @@
 import { Markdown } from "../markdown/markdown.tsx";
 import { type App, chosenModel } from "../state/app.ts";
-import { copyCode } from "./copy-button.tsx";
 
 const SUGGESTIONS = ["Tell me a story about a fox.", "What is 12 * 7?", "Hello! What can you do?"];
 
@@ -12,7 +11,7 @@ export function Welcome({ app }: { readonly app: App }) {
   const base = new URL("v1", document.baseURI).href;
   return (
     <div class="scroll-area">
-      <div class="scroller" onClick={copyCode}>
+      <div class="scroller">
         <section class="welcome">
           <h1>What shall we talk about?</h1>
           {model !== null && model.description !== "" && <p class="description">{model.description}</p>}
