@@ -33,5 +33,9 @@ addEventListener("popstate", openNamed);
 setInterval(() => chats.saveRunning(), 1000);
 addEventListener("pagehide", () => chats.leave());
 
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) void chats.load();
+});
+
 void server.watch();
 render(<Page app={app} />, document.getElementById("app")!);

@@ -161,10 +161,24 @@ test("what is stored comes back, the latest first, without what cannot be read",
   expect(chats.list.value.map(({ id }) => id)).toEqual(["new", "old"]);
 });
 
+test("what another page has stored is shown after the next load, but not while an answer is made", async () => {
+  const { chats, kept, ended } = await open(hangs);
+  kept.set("other", { id: "other", title: "Other", updated: 1, messages: [] });
+  chats.send("One");
+  await chats.load();
+  expect(chats.list.value).toHaveLength(1);
+  chats.stop();
+  await ended();
+  await chats.load();
+  expect(chats.list.value.map(({ title }) => title)).toEqual(["One", "Other"]);
+});
+
 test("a store that fails is told, and answers go on", async () => {
   const { chats, ended, texts } = await open(counts, [], () => Promise.reject(new Error("the disk is full")));
   chats.send("Hello");
   await ended();
   expect(texts()).toEqual(["Hello", "answer to 1"]);
   expect(chats.storageProblem.value).toMatch(/cannot be kept: the disk is full/);
+  await chats.load();
+  expect(chats.list.value).toHaveLength(1);
 });

@@ -49,11 +49,13 @@ export class Chats {
       this.storageProblem.value = "This browser keeps no data here: conversations end with the page.";
   }
 
-  /** Reads what is stored; what cannot be read is left where it is and not shown. */
+  /** Reads what is stored, maybe by another page; what cannot be read is left where it is and not shown. */
   async load(): Promise<void> {
+    if (this.storageProblem.value !== "") return;
     try {
       const stored = (await this.#host.store.all()).map(readConversation).filter((one) => one !== null);
-      this.list.value = stored.sort((a, b) => b.updated - a.updated);
+      // What an answer is being made for is not yet stored as it is.
+      if (this.runs.value.size === 0) this.list.value = stored.sort((a, b) => b.updated - a.updated);
     } catch (error) {
       this.storageProblem.value = `Stored conversations cannot be read: ${textOf(error)}`;
     }

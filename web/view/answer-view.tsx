@@ -16,6 +16,7 @@ interface AnswerProps {
 
 export function AnswerView({ app, answer, isLast }: AnswerProps) {
   const { content, end, failure, reasoning } = answer;
+  const from = app.server.models.value.length > 1 ? [answer.model] : [];
   const regenerate = () => {
     app.chats.regenerate();
     focusComposer();
@@ -36,7 +37,7 @@ export function AnswerView({ app, answer, isLast }: AnswerProps) {
         <div class="actions">
           {content !== "" && <CopyButton text={content} label="Copy the answer" />}
           {isLast && failure === null && <IconButton icon="regenerate" label="Regenerate" onClick={regenerate} />}
-          <span class="stats">{[...ENDS[end], ...statsOf(answer)].join(" · ")}</span>
+          <span class="stats">{[...ENDS[end], ...from, ...statsOf(answer)].join(" · ")}</span>
         </div>
       )}
     </>

@@ -4,7 +4,9 @@ import { IconButton } from "./icon-button.tsx";
 
 const PROMPT_ID = "prompt";
 
+/** Not where that would bring up a keyboard over the page. */
 export function focusComposer(): void {
+  if (matchMedia("(hover: none)").matches) return;
   document.getElementById(PROMPT_ID)?.focus();
 }
 

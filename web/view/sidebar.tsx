@@ -10,9 +10,14 @@ import { IconButton } from "./icon-button.tsx";
 export function Sidebar({ app }: { readonly app: App }) {
   const { chats, drawerOpen } = app;
   const nav = useRef<HTMLElement>(null);
+  const opener = useRef<Element | null>(null);
   const open = drawerOpen.value;
+  // The focus goes into the drawer, and back to where it was.
   useEffect(() => {
-    if (open) nav.current?.querySelector("button")?.focus();
+    if (open) {
+      opener.current = document.activeElement;
+      nav.current?.querySelector("button")?.focus();
+    } else if (opener.current instanceof HTMLElement) opener.current.focus();
   }, [open]);
   const show = (id: string | null) => {
     chats.openId.value = id;
