@@ -45,6 +45,17 @@ test("an answer that was cut off by the limit says so, and one without counts cl
   expect(statsOf(answer)).toEqual([]);
 });
 
+test("an answer that came all at once has no speed", () => {
+  const pieces: readonly [ChatCompletionChunk, number][] = [
+    [chunk({ content: "a" }), 100],
+    [chunk({ content: "b" }), 119],
+    [usage(3, 0, 50), 120],
+  ];
+  const answer = pieces.reduce((so, [one, ms]) => addChunk(so, one, ms), EMPTY_ANSWER);
+  expect(speedOf(answer)).toBeNull();
+  expect(speedOf({ ...answer, endedMs: 120 })).toBe(2450);
+});
+
 test("an answer of one token has no speed", () => {
   const answer = [chunk({ content: "a" }, "stop"), usage(3, 0, 2)].reduce(
     (so, one) => addChunk(so, one, 5),

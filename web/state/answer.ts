@@ -61,10 +61,15 @@ export function addChunk(answer: Answer, { model, choices, usage }: ChatCompleti
   };
 }
 
-/** Tokens a second, without the first, which waits for the prompt; null where there are too few to say. */
+/** An answer that came within this was held up on its way, or is too short for a speed. */
+const LEAST_MS = 20;
+
+/** Tokens a second, without the first, which waits for the prompt; null where there is too little to say. */
 export function speedOf({ tokens, startedMs, endedMs }: Answer): number | null {
   if (tokens === null || startedMs === null || endedMs === null) return null;
-  return tokens.answer < 3 || endedMs <= startedMs ? null : ((tokens.answer - 1) * 1000) / (endedMs - startedMs);
+  return tokens.answer < 3 || endedMs - startedMs < LEAST_MS
+    ? null
+    : ((tokens.answer - 1) * 1000) / (endedMs - startedMs);
 }
 
 /** What is shown under an answer, e.g. "128 tokens", "41 tokens/s". */
