@@ -1,14 +1,19 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { chosenModel, createApp } from "./state/app.ts";
+import { Preferences } from "./state/preferences.ts";
 import { Page } from "./view/page.tsx";
 
-const app = await createApp();
-const { chats, preferences, server } = app;
+const preferences = new Preferences();
 
+// Before anything that takes time: the colours must not change under the reader's eyes.
 effect(() => {
   document.documentElement.dataset.theme = preferences.settings.value.theme;
 });
+
+const app = await createApp(preferences);
+const { chats, server } = app;
+
 effect(() => {
   const names = [chats.open.value?.title, chosenModel(app)?.id, "DeepTS"];
   document.title = names.filter((name) => name !== undefined).join(" · ");

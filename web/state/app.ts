@@ -3,7 +3,7 @@ import { streamChat } from "../server/requests.ts";
 import { Chats } from "./chats.ts";
 import { ServerWatch } from "./connection.ts";
 import { openStore } from "./database.ts";
-import { Preferences } from "./preferences.ts";
+import type { Preferences } from "./preferences.ts";
 import { requestFields } from "./settings.ts";
 
 /** Everything the page knows; there is one. */
@@ -16,8 +16,7 @@ export interface App {
   readonly settingsOpen: Signal<boolean>;
 }
 
-export async function createApp(): Promise<App> {
-  const preferences = new Preferences();
+export async function createApp(preferences: Preferences): Promise<App> {
   const { settings } = preferences;
   const server = new ServerWatch(() => settings.value.apiKey);
   const chats = new Chats({

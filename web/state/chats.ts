@@ -20,7 +20,8 @@ export interface ChatsHost {
 
 /** An answer that is being made. */
 interface Run {
-  readonly answer: Answer;
+  /** Changes with every frame, while the list of runs changes with their beginning and end. */
+  readonly answer: Signal<Answer>;
   readonly abort: AbortController;
 }
 
@@ -34,8 +35,9 @@ export class Chats {
   );
   /** The answer that is being made in the open conversation. */
   readonly current: ReadonlySignal<Answer | null> = computed(
-    () => this.runs.value.get(this.openId.value ?? "")?.answer ?? null,
+    () => this.runs.value.get(this.openId.value ?? "")?.answer.value ?? null,
   );
+  readonly answering: ReadonlySignal<boolean> = computed(() => this.runs.value.has(this.openId.value ?? ""));
   readonly runs: Signal<ReadonlyMap<string, Run>> = signal(new Map());
   /** What was deleted last, until something else happens. */
   readonly deleted: Signal<Conversation | null> = signal(null);
@@ -92,7 +94,7 @@ export class Chats {
   /** Keeps what has come of the answers that are being made. */
   saveRunning(): void {
     for (const conversation of this.list.value) {
-      const answer = this.runs.value.get(conversation.id)?.answer;
+      const answer = this.runs.value.get(conversation.id)?.answer.peek();
       if (answer !== undefined) this.#store({ ...conversation, messages: [...conversation.messages, answer] });
     }
   }
@@ -141,12 +143,13 @@ export class Chats {
     const abort = new AbortController();
     const started = performance.now();
     let answer: Answer = { ...EMPTY_ANSWER, model: fields.model ?? "" };
+    const shown = signal(answer);
     let waiting = false;
     const show = () => {
       waiting = false;
-      if (this.runs.value.get(id)?.abort === abort) this.#setRun(id, { answer, abort });
+      shown.value = answer;
     };
-    this.#setRun(id, { answer, abort });
+    this.#setRun(id, { answer: shown, abort });
     try {
       const messages = chatMessages(conversation, system);
       for await (const chunk of this.#host.stream({ ...fields, messages }, abort.signal)) {

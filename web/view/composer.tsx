@@ -15,7 +15,7 @@ export function Composer({ app }: { readonly app: App }) {
   const { chats, preferences } = app;
   const field = useRef<HTMLTextAreaElement>(null);
   const { thinking } = preferences.settings.value;
-  const busy = chats.current.value !== null;
+  const busy = chats.answering.value;
   const send = () => {
     const text = field.current!.value.trim();
     if (text === "" || busy) return;

@@ -14,7 +14,7 @@ export function Conversation({ app }: { readonly app: App }) {
   const scroller = useRef<HTMLDivElement>(null);
   const following = useSignal(true);
   const conversation = chats.open.value;
-  const current = chats.current.value;
+  const answering = chats.answering.value;
   const toEnd = () => {
     const element = scroller.current;
     if (element !== null) element.scrollTop = element.scrollHeight;
@@ -25,9 +25,6 @@ export function Conversation({ app }: { readonly app: App }) {
     following.value = true;
     toEnd();
   }, [conversation?.id, count]);
-  useLayoutEffect(() => {
-    if (following.peek()) toEnd();
-  }, [current]);
   if (conversation === null) return <Welcome app={app} />;
   const { messages } = conversation;
   const lastIndex = messages.length - 1;
@@ -46,21 +43,28 @@ export function Conversation({ app }: { readonly app: App }) {
               {message.role === "user" ? (
                 <QuestionView app={app} question={message} index={index} />
               ) : (
-                <AnswerView app={app} answer={message} isLast={index === lastIndex && current === null} />
+                <AnswerView app={app} answer={message} isLast={index === lastIndex && !answering} />
               )}
             </li>
           ))}
-          {current !== null && (
+          {answering && (
             <li key={`${conversation.id} ${messages.length}`} class="assistant" aria-busy="true">
-              <AnswerView app={app} answer={current} isLast={false} />
+              <CurrentAnswer app={app} onChange={() => following.peek() && toEnd()} />
             </li>
           )}
         </ol>
         <p role="status" class="unseen">
-          {current !== null ? "Answering" : messages[lastIndex]?.role === "assistant" ? "The answer has ended" : ""}
+          {answering ? "Answering" : messages[lastIndex]?.role === "assistant" ? "The answer has ended" : ""}
         </p>
       </div>
       {!following.value && <IconButton class="to-end" icon="down" label="To the end" onClick={toEnd} />}
     </div>
   );
+}
+
+/** Apart from the others, which then need not be looked at while it grows. */
+function CurrentAnswer({ app, onChange }: { readonly app: App; readonly onChange: () => void }) {
+  const answer = app.chats.current.value;
+  useLayoutEffect(onChange, [answer]);
+  return answer === null ? null : <AnswerView app={app} answer={answer} isLast={false} />;
 }

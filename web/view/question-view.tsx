@@ -22,7 +22,7 @@ export function QuestionView({ app: { chats }, question: { content }, index }: Q
           <IconButton
             icon="edit"
             label="Edit the message"
-            disabled={chats.current.value !== null}
+            disabled={chats.answering.value}
             onClick={() => {
               editing.value = true;
             }}

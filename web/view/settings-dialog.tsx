@@ -15,6 +15,7 @@ export function SettingsDialog({ app }: { readonly app: App }) {
   }, [open]);
   const close = () => {
     settingsOpen.value = false;
+    if (server.connection.value === "key") void server.watch(); // maybe with the right one now
   };
   return (
     <dialog ref={dialog} class="settings" aria-labelledby="settings-title" onClose={close}>
@@ -28,7 +29,7 @@ export function SettingsDialog({ app }: { readonly app: App }) {
             <span>System prompt</span>
             <textarea
               rows={3}
-              value={settings.system}
+              defaultValue={settings.system}
               placeholder="None: the model's own"
               onInput={(event) => preferences.change({ system: event.currentTarget.value })}
             />
@@ -65,15 +66,15 @@ export function SettingsDialog({ app }: { readonly app: App }) {
             <input
               type="password"
               autocomplete="off"
-              value={settings.apiKey}
+              defaultValue={settings.apiKey}
               placeholder={server.connection.value === "key" ? "The server wants one" : "None"}
-              onChange={(event) => {
-                preferences.change({ apiKey: event.currentTarget.value.trim() });
-                void server.watch();
-              }}
+              onInput={(event) => preferences.change({ apiKey: event.currentTarget.value.trim() })}
             />
             <small>It stays in this browser and is sent to this server only.</small>
           </label>
+          <button type="submit" class="primary">
+            Done
+          </button>
         </form>
       )}
     </dialog>
@@ -96,12 +97,14 @@ function NumberField({ name, preferences }: NumberProps) {
         min={min}
         max={max}
         step={step === 1 ? 1 : "any"}
-        value={preferences.settings.value[name] ?? ""}
+        defaultValue={String(preferences.settings.peek()[name] ?? "")}
         placeholder="the server's"
-        onChange={({ currentTarget: input }) => {
-          // What is out of range is marked by the browser, with its reason, and not taken.
-          if (input.reportValidity()) preferences.change({ [name]: input.value === "" ? null : input.valueAsNumber });
+        onInput={({ currentTarget: input }) => {
+          if (!input.validity.valid) return;
+          preferences.change({ [name]: input.value === "" ? null : input.valueAsNumber });
         }}
+        // What is out of range is not taken, and the browser says why.
+        onChange={(event) => event.currentTarget.reportValidity()}
       />
       <small>{hint}</small>
     </label>
