@@ -6,7 +6,7 @@ export default defineConfig({
   // Examples import the package by its name.
   resolve: { alias: { deepts: fileURLToPath(new URL("./src/node.ts", import.meta.url)) } },
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    include: ["src/**/*.test.ts", "web/**/*.test.ts", "test/**/*.test.ts"],
     reporters: ["./test/reporter.ts"],
     // Processes, not threads: a crash or a leak in native code stays in one test file.
     pool: "forks",

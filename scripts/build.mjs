@@ -11,7 +11,7 @@ const settings = ["package.json", "package-lock.json", "tsconfig.json", "tsdown.
 /** Held while node_modules/ or dist/ change. */
 export const setupLock = path.join(root, ".cache", "setup.lock");
 
-/** Whether dist/ was made from what src/ holds now. Compares contents: a checkout of another branch keeps no order of times. */
+/** Whether dist/ was made from what src/ and web/ hold now. Compares contents: a checkout of another branch keeps no order of times. */
 export function isBuilt() {
   return existsSync(stamp) && readFileSync(stamp, "utf8") === inputs();
 }
@@ -37,8 +37,9 @@ export async function build() {
 
 /** One hash over everything that the build reads. */
 function inputs() {
-  const sources = readdirSync(path.join(root, "src"), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.endsWith(".test.ts"))
+  const sources = ["src", "web"]
+    .flatMap((folder) => readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && !/(\.test\.ts|\.md)$/.test(entry.name))
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
     .sort();
   const hash = createHash("sha256");

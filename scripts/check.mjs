@@ -36,7 +36,7 @@ function largest(count) {
     .flatMap((folder) =>
       readdirSync(path.join(root, folder), { recursive: true }).map((file) => path.join(folder, file)),
     )
-    .filter((file) => /\.(ts|mjs|cpp|h|inl|wgsl|cu|ptx)$/.test(file) && !file.endsWith(".test.ts"))
+    .filter((file) => /\.(ts|tsx|css|mjs|cpp|h|inl|wgsl|cu|ptx)$/.test(file) && !file.endsWith(".test.ts"))
     .map((file) => ({ file, lines: readFileSync(path.join(root, file), "utf8").split("\n").length - 1 }))
     .sort((a, b) => b.lines - a.lines)
     .slice(0, count);

@@ -36,7 +36,7 @@ async function installAndBuild(wasm) {
     if (code !== 0) return failed("npm ci", code, "it needs a package registry: try `npm ping`");
   }
   if (!isBuilt()) {
-    say("building dist/ (tsdown) ...");
+    say("building dist/ (tsdown, Vite) ...");
     const code = await build();
     if (code !== 0) return failed("the build", code, "`npm run check` says more");
   }

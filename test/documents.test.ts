@@ -13,7 +13,7 @@ const documents = ["README.md", "CONTRIBUTING.md", ...docs.map((file) => path.jo
 
 /** Paths in this repository that a text names as code or links to; not patterns such as `src/<name>.ts`. */
 function namedPaths(text: string, folder: string): string[] {
-  const code = [...text.matchAll(/`((?:src|test|scripts|bin|docs|bench|examples|\.ci|\.changeset)\/[\w./-]*)`/g)];
+  const code = [...text.matchAll(/`((?:src|web|test|scripts|bin|docs|bench|examples|\.ci|\.changeset)\/[\w./-]*)`/g)];
   const links = [...text.matchAll(/\]\((?!\w+:|#)([^)#]+)(?:#[^)]*)?\)/g)];
   return [...code.map((m) => m[1]!), ...links.map((m) => path.join(folder, m[1]!))];
 }

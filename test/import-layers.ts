@@ -45,18 +45,59 @@ export function layerViolations(sources: Sources, rules: LayerRules): string[] {
   return [...found, ...cycles(graph).map((cycle) => `import cycle: ${cycle.join(" -> ")}`)].sort();
 }
 
+/** Folder of src/ of which the page knows the types. */
+const PAGE_TYPES = "../src/protocol/";
+
+/**
+ * What breaks the rules of web/, as `layerViolations`. Its files import one another, these packages, and types of src/protocol/.
+ * @param sources files of web/ by their path from there
+ */
+export function pageViolations(sources: Sources, packages: readonly string[]): string[] {
+  const found: string[] = [];
+  const graph = new Map<string, string[]>();
+  for (const [file, text] of sources) {
+    found.push(...vagueNames(file).map((what) => `${file}: ${what}`));
+    if (isTest(file)) continue;
+    const imports = importsOf(file, text).map((entry) => ({ ...entry, target: resolve(file, entry.specifier) }));
+    for (const { specifier, target, typeOnly } of imports) {
+      const mayBe =
+        target === null
+          ? packages.includes(packageOf(specifier))
+          : (sources.has(target) && !isTest(target)) || (typeOnly && target.startsWith(PAGE_TYPES));
+      if (!mayBe)
+        found.push(
+          `${file}: imports ${specifier}, which is neither of web/, its packages, nor a type of src/protocol/`,
+        );
+    }
+    graph.set(
+      file,
+      imports.flatMap(({ target }) => (target !== null && sources.has(target) ? [target] : [])),
+    );
+  }
+  return [...found, ...cycles(graph).map((cycle) => `import cycle: ${cycle.join(" -> ")}`)].sort();
+}
+
 function nameViolations(file: string, rules: LayerRules): string[] {
-  const names = file.split("/").map((name) => name.replace(/(\.test)?\.ts$/, ""));
-  const found = names
-    .filter((name) => VAGUE_NAMES.includes(name))
-    .map((name) => `"${name}" does not say what it holds`);
-  if (path.posix.basename(file) === "index.ts") found.push("an index.ts hides where things are");
+  const found = vagueNames(file);
   if (layerOf(file, rules) === undefined) found.push("has no layer: name its folder in test/imports.test.ts");
   return found;
 }
 
+function vagueNames(file: string): string[] {
+  const names = file.split("/").map((name) => name.replace(/(\.test)?\.tsx?$/, ""));
+  const found = names
+    .filter((name) => VAGUE_NAMES.includes(name))
+    .map((name) => `"${name}" does not say what it holds`);
+  if (path.posix.basename(file) === "index.ts") found.push("an index.ts hides where things are");
+  return found;
+}
+
+function packageOf(specifier: string): string {
+  return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
 function packageViolation(file: string, { specifier, typeOnly }: Import, rules: LayerRules): string | null {
-  const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+  const name = packageOf(specifier);
   if (specifier.startsWith("node:")) {
     return typeOnly || isNodeOnly(file, rules) ? null : `imports ${specifier}, but must run in a browser too`;
   }
@@ -133,7 +174,7 @@ function importsOf(file: string, text: string): Import[] {
     }
     ts.forEachChild(node, visit);
   };
-  visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest));
+  visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest)); // which tells TSX by the name
   return found;
 }
 

@@ -3,7 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
-import { type LayerRules, layerViolations, type Sources } from "./import-layers.ts";
+import { type LayerRules, layerViolations, pageViolations, type Sources } from "./import-layers.ts";
 
 /** The layers of src/ (docs/ARCHITECTURE.md): a folder imports only lower numbers, never its own number elsewhere. */
 const RULES: LayerRules = {
@@ -49,11 +49,13 @@ const RULES: LayerRules = {
   packages: Object.keys(manifest.dependencies),
 };
 
-const src = fileURLToPath(new URL("../src", import.meta.url));
+/** What the chat page is made with; its build puts them into the page. */
+const PAGE_PACKAGES = ["@preact/signals", "dompurify", "highlight.js", "marked", "preact"];
 
-function readSources(): Sources {
-  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
-  return new Map(files.map((file) => [file.split(path.sep).join("/"), readFileSync(path.join(src, file), "utf8")]));
+function readSources(folder = "src"): Sources {
+  const top = fileURLToPath(new URL(`../${folder}`, import.meta.url));
+  const files = readdirSync(top, { recursive: true, encoding: "utf8" }).filter((file) => /\.tsx?$/.test(file));
+  return new Map(files.map((file) => [file.split(path.sep).join("/"), readFileSync(path.join(top, file), "utf8")]));
 }
 
 describe("the layers of src/", () => {
@@ -142,5 +144,34 @@ describe("the layers of src/", () => {
       ["cli/main.ts", 'import { Command } from "commander"; import { a } from "../node.ts";'],
     ]);
     expect(layerViolations(sources, RULES)).toEqual([]);
+  });
+});
+
+describe("the imports of web/", () => {
+  it("are of its own files, its packages, and types of src/protocol/", () => {
+    const sources = new Map(readSources("web"));
+    expect(sources.size).toBeGreaterThan(10);
+    sources.delete("vite.config.ts"); // runs in Node, when the page is built
+    expect(pageViolations(sources, PAGE_PACKAGES)).toEqual([]);
+  });
+
+  const refused: [what: string, text: string, says: string][] = [
+    ["a value of src/protocol/", 'import { health } from "../../src/protocol/health.ts";', "health.ts"],
+    ["a type from elsewhere in src/", 'import type { A } from "../../src/server/app.ts";', "server/app.ts"],
+    ["a package that is not the page's", 'import * as z from "zod";', "zod"],
+    ["Node", 'import fs from "node:fs";', "node:fs"],
+    ["a file that is not there", 'import { a } from "./none.tsx";', "none.tsx"],
+    ["itself round a corner", 'import { a } from "./b.tsx";', "cycle: view/a.tsx -> view/b.tsx"],
+  ];
+
+  it.each(refused)("refuse %s", (_what, text, says) => {
+    const sources = new Map([
+      ["view/b.tsx", 'import { a } from "./a.tsx"; export const B = () => <p>{a}</p>;'],
+      ["view/a.tsx", 'import type { Health } from "../../src/protocol/health.ts"; import { render } from "preact";'],
+    ]);
+    expect(pageViolations(sources, PAGE_PACKAGES)).toEqual([]);
+    const found = pageViolations(sources.set("view/a.tsx", text), PAGE_PACKAGES);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(says);
   });
 });

@@ -38,9 +38,11 @@ let checkout: string;
 
 beforeEach(() => {
   checkout = mkdtempSync(path.join(os.tmpdir(), "deepts-checkout-"));
-  for (const name of ["bin", "scripts", "package.json", "package-lock.json", "tsconfig.json", "tsdown.config.ts"]) {
+  const settings = ["package.json", "package-lock.json", "tsconfig.json", "tsdown.config.ts", "web/vite.config.ts"];
+  for (const name of ["bin", "scripts", ...settings]) {
     cpSync(path.join(root, name), path.join(checkout, name), { recursive: true });
   }
+  write("web/index.html", "<!doctype html><title>First page</title>");
   symlinkSync(path.join(root, "node_modules"), path.join(checkout, "node_modules"), "dir");
   for (const entry of ["node", "browser", "a-web-thread"]) write(`src/${entry}.ts`, "export const version = 1;\n");
   write("src/cli/main.ts", MAIN.replace("argv", "argv: string[]"));
@@ -76,6 +78,10 @@ describe("setting up a checkout", () => {
     write("src/node.ts", "export const version = 2;\n");
     expect((await node("scripts/setup.mjs")).stderr).toContain("building");
     expect(read("dist/node.mjs")).toContain("2");
+    expect(read("dist/web/index.html")).toContain("First page");
+    write("web/index.html", "<!doctype html><title>Second page</title>");
+    expect((await node("scripts/setup.mjs")).stderr).toContain("building");
+    expect(read("dist/web/index.html")).toContain("Second page");
   });
 
   it("keeps the last good build when the sources are broken, and takes over the lock of a process that died", async () => {
@@ -87,6 +93,10 @@ describe("setting up a checkout", () => {
     const broken = await node("scripts/setup.mjs");
     expect(broken.code).toBe(1);
     expect(broken.stderr).toContain("the build failed");
+    expect(read("dist/node.mjs")).toBe("the last good build");
+    write("src/node.ts", "export const version = 3;\n");
+    write("web/index.html", '<!doctype html><script type="module" src="./none.ts"></script>');
+    expect((await node("scripts/setup.mjs")).stderr).toMatch(/none\.ts.*the build failed/s);
     expect(read("dist/node.mjs")).toBe("the last good build");
     expect(readdirSync(path.join(checkout, ".cache"))).not.toContain("setup.lock");
   });

@@ -189,6 +189,8 @@ export const chatRequest = z
   });
 
 export type ChatRequest = z.output<typeof chatRequest>;
+/** The body as a client writes it. */
+export type ChatRequestBody = z.input<typeof chatRequest>;
 export type ChatMessage = ChatRequest["messages"][number];
 
 interface ToolFields {

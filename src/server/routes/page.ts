@@ -1,9 +1,11 @@
-import { PAGE_HTML } from "../page/html.ts";
-import { PAGE_SCRIPT } from "../page/script.ts";
-import { PAGE_STYLE } from "../page/style.ts";
+import { readFile } from "node:fs/promises";
+import { ApiError } from "../../errors.ts";
 import type { Route } from "./route.ts";
 
-/** Nothing inline, nothing from elsewhere: text that the model writes cannot become a script. */
+/** What the build made of web/. */
+const FOLDER = new URL("../../../dist/web/", import.meta.url);
+
+/** Nothing inline, nothing from elsewhere, markup from the page's sanitiser alone: what a model writes cannot become a script. */
 const CONTENT_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -13,20 +15,38 @@ const CONTENT_POLICY = [
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types dompurify",
 ].join("; ");
 
-/** The page at / and its two files; they are there while the model is still loading. */
+/** The page at / and the files it loads; they are there while the model is still loading. */
 export const pageRoutes: readonly Route[] = [
-  file("/", "text/html", PAGE_HTML),
-  file("/page.css", "text/css", PAGE_STYLE),
-  file("/page.js", "text/javascript", PAGE_SCRIPT),
+  {
+    method: "GET",
+    path: "/",
+    open: true,
+    handler: () => answerFile("index.html", "no-cache"),
+  },
+  {
+    method: "GET",
+    // Names hold a hash of what the file holds, so that a browser may keep it for good.
+    path: "/page/:file{[\\w-]+\\.(?:js|css)}",
+    open: true,
+    handler: (_request, { params }) => answerFile(`page/${params.file}`, "public, max-age=31536000, immutable"),
+  },
 ];
 
-function file(path: string, type: string, text: string): Route {
+async function answerFile(name: string, cacheControl: string): Promise<Response> {
+  const content = await readFile(new URL(name, FOLDER), "utf8").catch((cause: unknown) => {
+    const advice = name === "index.html" ? "the chat page is not built: run `npm run setup`" : `there is no ${name}`;
+    throw new ApiError(404, advice, { code: "not_found", cause });
+  });
   const headers = {
-    "content-type": `${type}; charset=utf-8`,
+    "content-type": `${TYPES[name.slice(name.lastIndexOf("."))]}; charset=utf-8`,
     "content-security-policy": CONTENT_POLICY,
-    "cache-control": "no-cache",
+    "cache-control": cacheControl,
   };
-  return { method: "GET", path, open: true, handler: () => new Response(text, { headers }) };
+  return new Response(content, { headers });
 }
+
+const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };

@@ -1,0 +1,64 @@
+import { type Signal, signal } from "@preact/signals";
+import type { ModelCard } from "../../src/protocol/models.ts";
+import { type Failure, ServerError } from "../server/failure.ts";
+import { fetchHealth, fetchModels } from "../server/requests.ts";
+
+/** `loading`: the server is there and its model is not yet. */
+export type Connection = "connecting" | "loading" | "ready" | "key" | "unreachable" | "failed";
+
+const POLL_MS = 1000;
+
+/** Whether the server answers, and with which models. */
+export class ServerWatch {
+  readonly connection: Signal<Connection> = signal("connecting");
+  /** Of a failure, for people. */
+  readonly message: Signal<string> = signal("");
+  readonly models: Signal<readonly ModelCard[]> = signal([]);
+  readonly #apiKey: () => string;
+  #watching = false;
+
+  constructor(apiKey: () => string) {
+    this.#apiKey = apiKey;
+  }
+
+  /** Asks until the model is ready, or a key is wanted. Does nothing where that is under way. */
+  async watch(): Promise<void> {
+    if (this.#watching) return;
+    this.#watching = true;
+    try {
+      while (!(await this.#isSettled())) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    } finally {
+      this.#watching = false;
+    }
+  }
+
+  /** A request has failed: the server may be gone, or want a key. */
+  onFailure({ kind, message }: Failure): void {
+    if (kind === "key") this.#set("key", message);
+    if (kind === "unreachable" || kind === "broken") void this.watch();
+  }
+
+  async #isSettled(): Promise<boolean> {
+    try {
+      const health = await fetchHealth();
+      if (health.status === "loading") this.#set("loading");
+      else if (health.status === "failed") this.#set("failed", health.message);
+      else {
+        this.models.value = await fetchModels(this.#apiKey());
+        this.#set("ready");
+        return true;
+      }
+    } catch (error) {
+      const { kind, message } =
+        error instanceof ServerError ? error.failure : { kind: "failed" as const, message: String(error) };
+      this.#set(kind === "key" || kind === "unreachable" ? kind : "failed", message);
+      return kind === "key";
+    }
+    return false;
+  }
+
+  #set(connection: Connection, message = ""): void {
+    this.connection.value = connection;
+    this.message.value = message;
+  }
+}
