@@ -1,6 +1,7 @@
 // The paged cache: for each field an array of [pages * page_size, width].
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "dtype.h"
@@ -33,6 +34,38 @@ struct Cache {
   size_t page_size = 0;
   size_t pages = 0;
   std::vector<CacheField> fields;
+
+  /** Of all fields. */
+  size_t page_bytes() const {
+    size_t bytes = 0;
+    for (const CacheField& field : fields) bytes += page_size * field.row_bytes;
+    return bytes;
+  }
+
+  /** The rows of a page, field after field. `to` has page_bytes(). */
+  void read_page(size_t page, uint8_t* to) const {
+    for (const CacheField& field : fields) {
+      const size_t bytes = page_size * field.row_bytes;
+      std::memcpy(to, field.row(page * page_size), bytes);
+      to += bytes;
+    }
+  }
+
+  /** `from` as read_page left it. */
+  void write_page(size_t page, const uint8_t* from) {
+    for (const CacheField& field : fields) {
+      const size_t bytes = page_size * field.row_bytes;
+      std::memcpy(field.row(page * page_size), from, bytes);
+      from += bytes;
+    }
+  }
+
+  /** Whether there is such a page, with memory, and so many bytes are one. */
+  bool is_page(size_t page, size_t bytes) const {
+    for (const CacheField& field : fields)
+      if (field.data.size() > 0 && !field.data.data()) return false;
+    return page < pages && bytes == page_bytes();
+  }
 };
 
 }  // namespace dts

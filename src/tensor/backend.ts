@@ -108,6 +108,21 @@ export interface CacheHandle {
   readonly layout: CacheLayout;
   readonly pages: number;
   readonly bytes: number;
+  /** Of one page: all fields of all layers, as the backend lays them. */
+  readonly pageBytes: number;
+  /**
+   * How pages are laid and who computed them: a page of another cache means the same in this one, to the last bit, where
+   * this and the layout are the same.
+   */
+  readonly pageFormat: string;
+  /** Copies a page out, after the runs that were asked for before and before those that come later. */
+  readPage(page: number): Promise<Uint8Array>;
+  /**
+   * Puts a page in that `readPage` copied out, in the same order.
+   * @param bytes must not change meanwhile
+   * @throws PageError, at once, where the cache has no such page or a page is not of that many bytes
+   */
+  writePage(page: number, bytes: Uint8Array): Promise<void>;
   close(): void;
 }
 

@@ -5,6 +5,7 @@ import { allCases } from "./cases/all.ts";
 import { determinism } from "./contract/determinism.ts";
 import { floatCodes } from "./contract/float-codes.ts";
 import { orderAndLifetime, sharedCache } from "./contract/order.ts";
+import { cachePages } from "./contract/pages.ts";
 import { closing, description, refusals } from "./contract/refusals.ts";
 import { harness } from "./contract/session.ts";
 import { checkCase, unsupported } from "./execute.ts";
@@ -50,6 +51,7 @@ export function opConformance(
   const sessions = harness(open, numerics);
   describe("order and lifetime", () => orderAndLifetime(sessions));
   describe("shared cache", () => sharedCache(sessions));
+  describe("pages of the cache", () => cachePages(sessions));
   describe("determinism", () => determinism(sessions));
   describe("codes of floats", () => floatCodes(sessions));
   describe("refusals", () => refusals(sessions));

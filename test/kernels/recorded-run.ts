@@ -97,7 +97,8 @@ class Notes implements Native {
   createCache(pageSize: number, pages: number, widths: readonly number[], dtypes: readonly string[]): NativeCache {
     const fields = widths.flatMap((width, i) => [width, dtypeNumber(dtypes[i] as DType)]);
     this.#cache = [pageSize, pages, fields.length, ...fields];
-    return { bytes: 1, close: () => undefined };
+    const unused = () => Promise.reject(new Error("a recorded run copies no pages"));
+    return { bytes: 1, readPage: unused, writePage: unused, close: () => undefined };
   }
 
   async createExecutor(plan: Uint32Array, weights: readonly NativeWeight[]): Promise<NativeExecutor> {

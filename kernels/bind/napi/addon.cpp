@@ -308,7 +308,9 @@ class CacheHandle : public Handle<CacheHandle, dts::Cache> {
   static constexpr napi_type_tag kTag{0xd47cbb5e1f0a4c03, 0x8e0b6a7c3d2f1903};
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Cache", {InstanceAccessor<&CacheHandle::bytes>("bytes"), InstanceMethod<&CacheHandle::close>("close")});
+    return DefineClass(env, "Cache",
+                       {InstanceAccessor<&CacheHandle::bytes>("bytes"), InstanceMethod<&CacheHandle::read_page>("readPage"),
+                        InstanceMethod<&CacheHandle::write_page>("writePage"), InstanceMethod<&CacheHandle::close>("close")});
   }
 
   explicit CacheHandle(const Napi::CallbackInfo& info) : Handle(info) {
@@ -328,6 +330,26 @@ class CacheHandle : public Handle<CacheHandle, dts::Cache> {
 
  private:
   void close(const Napi::CallbackInfo&) { held_.reset(); }
+
+  /** (page, into: Uint8Array). No step may run meanwhile. */
+  void read_page(const Napi::CallbackInfo& info) {
+    const auto& cache = get(info.Env());
+    auto into = info[1].As<Napi::Uint8Array>();
+    cache->read_page(page_at(info, into.ByteLength()), into.Data());
+  }
+
+  /** (page, bytes: Uint8Array). No step may run meanwhile. */
+  void write_page(const Napi::CallbackInfo& info) {
+    const auto& cache = get(info.Env());
+    const auto from = info[1].As<Napi::Uint8Array>();
+    cache->write_page(page_at(info, from.ByteLength()), from.Data());
+  }
+
+  size_t page_at(const Napi::CallbackInfo& info, size_t bytes) {
+    const size_t page = size_at(info, 0);
+    if (!get(info.Env())->is_page(page, bytes)) throw Napi::RangeError::New(info.Env(), "bytes that are no page of the cache");
+    return page;
+  }
 
   Napi::Value bytes(const Napi::CallbackInfo& info) {
     double bytes = 0;

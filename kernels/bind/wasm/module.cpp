@@ -79,6 +79,15 @@ DTS_EXPORT(cache_new) Handle<Cache>* cache_new(size_t page_size, size_t pages, c
   for (size_t i = 0; i < fields; ++i) cache->fields.emplace_back(pages * page_size, widths[i], static_cast<DType>(dtypes[i]), planned);
   return keep(std::move(cache));
 }
+/** No step may run meanwhile; nor in cache_write_page. */
+DTS_EXPORT(cache_read_page) void cache_read_page(Handle<Cache>* cache, size_t page, uint8_t* into, size_t bytes) {
+  if (!(*cache)->is_page(page, bytes)) fail("bytes that are no page of the cache");
+  (*cache)->read_page(page, into);
+}
+DTS_EXPORT(cache_write_page) void cache_write_page(Handle<Cache>* cache, size_t page, const uint8_t* from, size_t bytes) {
+  if (!(*cache)->is_page(page, bytes)) fail("bytes that are no page of the cache");
+  (*cache)->write_page(page, from);
+}
 DTS_EXPORT(cache_release) void cache_release(Handle<Cache>* cache) { delete cache; }
 
 DTS_EXPORT(executor_new) Handle<Executor>* executor_new(Handle<Pool>* pool, const uint32_t* plan, size_t words,

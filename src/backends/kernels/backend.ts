@@ -19,7 +19,7 @@ import { CACHE_DTYPES, OP_KINDS } from "../../tensor/program.ts";
 import type { WeightSource } from "../../tensor/weight.ts";
 import { KernelCache } from "./cache.ts";
 import { KernelExecutable } from "./executable.ts";
-import type { Native } from "./native.ts";
+import type { Native, NativeFactory } from "./native.ts";
 import type { RunQueue } from "./run-queue.ts";
 import { KernelWeight, leave } from "./weight.ts";
 
@@ -80,7 +80,7 @@ export class KernelBackend implements Backend {
       if (!CACHE_DTYPES.includes(field.dtype))
         throw new UnsupportedOpError(this.#name, `a cache of type ${field.dtype}`);
     }
-    return this.#own(new KernelCache(this.#name, this.#native, layout, pages));
+    return this.#own(this.#cacheOf(this.#native, layout, pages));
   }
 
   async compile(program: Program, options: CompileOptions): Promise<Executable> {
@@ -104,7 +104,7 @@ export class KernelBackend implements Backend {
         const weight = await KernelWeight.load(this.#name, planner, source, uses, limits.numerics, this.#queue, leave);
         weights.set(name, own(weight));
       }
-      const cache = own(new KernelCache(this.#name, planner, program.cache, pages));
+      const cache = own(this.#cacheOf(planner, program.cache, pages));
       const options = { ...limits, weights, cache };
       const executable = own(await KernelExecutable.compile(this.#name, planner, program, options, this.#queue));
       return memoryUse(weights.values(), cache.bytes, executable.scratchBytes);
@@ -118,6 +118,10 @@ export class KernelBackend implements Backend {
     this.#native.close();
     for (const handle of this.#open) handle.close();
     this.#open.clear();
+  }
+
+  #cacheOf(native: NativeFactory, layout: CacheLayout, pages: number): KernelCache {
+    return new KernelCache(this.#name, this.#native.target, native, layout, pages, this.#queue);
   }
 
   /** @throws UnsupportedOpError */

@@ -53,6 +53,10 @@ export interface NativeWeight {
 
 export interface NativeCache {
   readonly bytes: number;
+  /** Copies a page out, field after field. No step may run meanwhile. @param into as long as a page */
+  readPage(page: number, into: Uint8Array): Promise<void>;
+  /** Likewise in. */
+  writePage(page: number, bytes: Uint8Array): Promise<void>;
   close(): void;
 }
 

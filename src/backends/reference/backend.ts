@@ -64,7 +64,7 @@ class ReferenceBackend implements Backend {
       if (!CACHE_DTYPES.includes(field.dtype))
         throw new UnsupportedOpError("reference", `a cache of type ${field.dtype}`);
     }
-    return new ReferenceCache(layout, pages, this.#open);
+    return new ReferenceCache(layout, pages, this.#queue, this.#open);
   }
 
   async compile(program: Program, options: CompileOptions): Promise<Executable> {

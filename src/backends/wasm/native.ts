@@ -141,6 +141,20 @@ class ModuleCache extends Handle implements NativeCache {
     });
     this.bytes = pageSize * pages * rowBytes.reduce((sum, bytes) => sum + bytes, 0);
   }
+
+  async readPage(page: number, into: Uint8Array): Promise<void> {
+    const copy = await this.module.call("memory_new", into.length);
+    try {
+      await this.module.call("cache_read_page", await this.address, page, copy, into.length);
+      await this.module.read(copy, into);
+    } finally {
+      quiet(this.module.call("memory_release", copy));
+    }
+  }
+
+  async writePage(page: number, bytes: Uint8Array): Promise<void> {
+    await this.module.call("cache_write_page", await this.address, page, bytes, bytes.length);
+  }
 }
 
 class ModuleExecutor extends Handle implements NativeExecutor {
