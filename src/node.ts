@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { EMBEDDED_MODEL } from "./embedded.ts";
 import type { LoadedModel, ModelHost, ModelOptions, NamedCheckpoint } from "./engine/load-model.ts";
 import { assembleModel } from "./engine/load-model.ts";
+import { openPrefixFiles } from "./engine/prefix-files.ts";
 import type { ModelText } from "./engine/text.ts";
 import { generationFromHf, textFromGguf } from "./engine/text.ts";
 import { BackendUnavailableError, FormatError } from "./errors.ts";
@@ -13,6 +14,7 @@ import type { Backend } from "./tensor/backend.ts";
 import type { Encoder } from "./tensor/encoder.ts";
 import { nodeTemplateThread } from "./tokenizer/template-node.ts";
 import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
+import { packageVersion } from "./version.ts";
 
 export { type CpuOptions, cpuTargets, openCpu } from "./backends/cpu/backend.ts";
 export { openReference } from "./backends/reference/backend.ts";
@@ -153,7 +155,15 @@ export interface LoadOptions extends ModelOptions {
   readonly backend?: string;
   /** Threads of the cpu and wasm backends. Default: the physical cores that this process may use. */
   readonly threads?: number;
+  /** Folder in which beginnings of texts are kept, so that they need not be read again after a restart. Default: nowhere. */
+  readonly prefixCache?: string;
+  /** Bytes that they may take there; what was not used for longest goes. Default 4 GiB. */
+  readonly prefixCacheSize?: number;
+  /** Told one line for people when something goes wrong that answers do not suffer from. Default: nobody. */
+  readonly onWarning?: (line: string) => void;
 }
+
+const PREFIX_CACHE_BYTES = 4 * 2 ** 30;
 
 /**
  * Loads a model and makes it ready to answer.
@@ -167,7 +177,7 @@ export interface LoadOptions extends ModelOptions {
  */
 export async function loadModel(
   model: string = embeddedModelPath(),
-  { backend, threads, ...options }: LoadOptions = {},
+  { backend, threads, prefixCache, prefixCacheSize, onWarning, ...options }: LoadOptions = {},
 ): Promise<LoadedModel> {
   const embedded = path.resolve(model) === embeddedModelPath();
   const host: ModelHost = {
@@ -178,6 +188,18 @@ export async function loadModel(
     },
     loadText: ({ gguf }) => (gguf ? textFromGguf(gguf) : loadText(model)),
     startTemplateThread: nodeTemplateThread(),
+    openPrefixStore:
+      prefixCache === undefined
+        ? undefined
+        : ({ fingerprint, pageBytes }) =>
+            openPrefixFiles({
+              folder: prefixCache,
+              maxBytes: prefixCacheSize ?? PREFIX_CACHE_BYTES,
+              // Another version may compute the last bits otherwise, or rightly what this one does not.
+              fingerprint: `${packageVersion()} ${fingerprint}`,
+              pageBytes,
+              warn: (line) => onWarning?.(line),
+            }),
   };
   return assembleModel(host, options);
 }

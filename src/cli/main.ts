@@ -1,4 +1,5 @@
 import { DeepTsError } from "../errors.ts";
+import { packageVersion } from "../version.ts";
 import { commands, DEFAULT_COMMAND } from "./commands.ts";
 import { loadConfig, type Settings } from "./config-file.ts";
 import { exitCodeOf } from "./exit-codes.ts";
@@ -6,7 +7,6 @@ import { Interrupted, Interrupts } from "./interrupts.ts";
 import { type Io, processIo } from "./io.ts";
 import { isClosedPipe, Output } from "./output.ts";
 import { type Parsed, parseCommandLine } from "./parse.ts";
-import { packageVersion } from "./version.ts";
 
 /**
  * The command `deepts`. Never ends the process itself.

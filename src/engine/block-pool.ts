@@ -84,10 +84,57 @@ export class BlockPool {
   publish(sequence: Sequence): void {
     const { salt } = sequence;
     if (salt === null) return;
-    const end = this.#deterministic ? Math.min(sequence.numComputed, sequence.promptLength) : sequence.numComputed;
-    const count = Math.floor(end / this.pageSize);
-    const keys = this.#keysOf(sequence, count);
+    const keys = this.#keysOf(sequence, Math.floor(this.#sharedEnd(sequence) / this.pageSize));
     this.#index.add(salt, keys, sequence.pages, (i) => Math.min(sequence.promptLength, (i + 1) * this.pageSize));
+  }
+
+  /** What others can find of what is computed of a sequence, from its beginning. */
+  published(sequence: Sequence): PrefixNode[] {
+    if (sequence.salt === null) return [];
+    return [
+      ...this.#index.find(sequence.salt, this.#keysOf(sequence, Math.floor(this.#sharedEnd(sequence) / this.pageSize))),
+    ];
+  }
+
+  /** Pages at the beginning of a prompt that somebody may have computed before. */
+  sharedPages({ promptLength, salt, tokens }: Sequence): number {
+    return salt === null ? 0 : Math.floor(Math.min(promptLength, tokens.length - 1) / this.pageSize);
+  }
+
+  /** The page that holds the sequence's tokens from `index` times pageSize on, where all up to there is known. */
+  find(sequence: Sequence, index: number): PrefixNode | null {
+    const found = [...this.#index.find(sequence.salt!, this.#keysOf(sequence, index + 1))];
+    return found[index] ?? null;
+  }
+
+  /**
+   * Gives a place to a page that was computed before: who calls writes its contents there before the next step.
+   * @param index of the page in the prompt, all before which are known
+   * @returns null, with nothing changed, where there is no place but those of the pages before, or these are gone
+   */
+  adopt(sequence: Sequence, index: number, promptRows: number): PrefixNode | null {
+    const salt = sequence.salt!;
+    const keys = this.#keysOf(sequence, index + 1);
+    const pages = [...this.#index.find(salt, keys)].map(({ page }) => page);
+    if (pages.length !== index) return null;
+    // What is about to be used goes last: the ends before the beginnings, as in release().
+    for (const page of pages.toReversed()) if (this.#cached.delete(page)) this.#cached.add(page);
+    const [oldest] = this.#cached;
+    if (this.#free.length === 0 && (oldest === undefined || pages.includes(oldest))) return null;
+    const page = this.#free.pop() ?? this.#evict();
+    this.#index.add(salt, keys, [...pages, page], () => promptRows);
+    this.#cached.add(page);
+    return this.find(sequence, index);
+  }
+
+  /** Whether the page still holds what the node says. */
+  holds(node: PrefixNode): boolean {
+    return this.#index.at(node.page) === node;
+  }
+
+  /** Forgets what a page holds, and all behind it. */
+  forget(page: number): void {
+    this.#forget(page);
   }
 
   /** Forgets what the pages of a sequence hold from this token on: it was not computed after all. */
@@ -106,6 +153,11 @@ export class BlockPool {
   /** Gives back all pages. The last go first: of what stays findable, ends are of less use than beginnings. */
   release(sequence: Sequence): void {
     this.truncate(sequence, 0);
+  }
+
+  /** How many of the computed tokens others may find. */
+  #sharedEnd({ numComputed, promptLength }: Sequence): number {
+    return this.#deterministic ? Math.min(numComputed, promptLength) : numComputed;
   }
 
   /** What the index has for the next pages of a sequence whose pages are all full. */

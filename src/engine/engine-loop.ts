@@ -5,6 +5,7 @@ import type { BlockPool } from "./block-pool.ts";
 import type { PlannedRows, Scheduler } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";
 import { toBatch } from "./step-batch.ts";
+import type { StoredPrefixes } from "./stored-prefixes.ts";
 
 /** Milliseconds of choosing tokens after which other work of the process gets its turn. */
 const SAMPLING_MS = 8;
@@ -41,17 +42,26 @@ export class EngineLoop {
   readonly #scheduler: Scheduler;
   readonly #pool: BlockPool;
   readonly #run: (batch: Batch) => Promise<Outputs>;
+  readonly #stored: StoredPrefixes | null;
   readonly #answers = new Map<Sequence, Task>();
   readonly #cancelled = new Set<Task>();
   readonly #counters = { steps: 0, promptRows: 0, generatedRows: 0 };
   #stepping = false;
+  /** Ends the pause of the loop while all there is waits for its stored beginning. */
+  #wake: () => void = () => undefined;
   /** The loop, while it runs. */
   #loop: Promise<void> | null = null;
 
-  constructor(scheduler: Scheduler, pool: BlockPool, run: (batch: Batch) => Promise<Outputs>) {
+  constructor(
+    scheduler: Scheduler,
+    pool: BlockPool,
+    run: (batch: Batch) => Promise<Outputs>,
+    stored: StoredPrefixes | null = null,
+  ) {
     this.#scheduler = scheduler;
     this.#pool = pool;
     this.#run = run;
+    this.#stored = stored;
   }
 
   get counters(): EngineCounters {
@@ -62,7 +72,20 @@ export class EngineLoop {
   submit(answer: Task): void {
     this.#scheduler.add(answer.sequence);
     this.#answers.set(answer.sequence, answer);
+    if (this.#stored && this.#pool.sharedPages(answer.sequence) > 0) void this.#restore(answer.sequence, this.#stored);
     this.#loop ??= this.#steps();
+    this.#wake();
+  }
+
+  async #restore(sequence: Sequence, stored: StoredPrefixes): Promise<void> {
+    sequence.restoring = true;
+    try {
+      await stored.restore(sequence, () => this.#answers.has(sequence));
+    } catch (error) {
+      this.#fail(sequence, error);
+    }
+    sequence.restoring = false;
+    this.#wake();
   }
 
   /** Nobody wants the answer any more, however far it is. @returns false when it had ended by itself */
@@ -70,6 +93,7 @@ export class EngineLoop {
     if (!this.#answers.has(answer.sequence)) return false;
     if (this.#stepping && this.#scheduler.running.includes(answer.sequence)) this.#cancelled.add(answer);
     else this.#remove(answer);
+    this.#wake();
     return true;
   }
 
@@ -85,7 +109,8 @@ export class EngineLoop {
       let plan: readonly PlannedRows[] = [];
       try {
         plan = this.#scheduler.schedule();
-        await this.#step(plan);
+        if (plan.length > 0 || !this.#scheduler.waiting.some(({ restoring }) => restoring)) await this.#step(plan);
+        else await new Promise<void>((resolve) => (this.#wake = resolve));
       } catch (error) {
         this.#undo(plan, error);
       }
@@ -141,6 +166,7 @@ export class EngineLoop {
     const answer = this.#answers.get(sequence);
     if (!answer || this.#cancelled.has(answer)) return;
     try {
+      this.#stored?.keep(sequence);
       if (!answer.advance(logits)) this.#remove(answer);
     } catch (error) {
       this.#fail(sequence, error);

@@ -13,9 +13,11 @@ import { type EngineCounters, EngineLoop, type Task } from "./engine-loop.ts";
 import { pagesFor } from "./evaluate.ts";
 import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "./generation.ts";
 import { GrammarCache } from "./grammar-cache.ts";
+import { networkFingerprint } from "./network-fingerprint.ts";
 import type { Prediction, RunnerOptions } from "./network-runner.ts";
 import { NetworkRunner } from "./network-runner.ts";
 import { Pooler, type Pooling } from "./pooling.ts";
+import type { OpenPrefixStore, PrefixStore } from "./prefix-store.ts";
 import { Candidates } from "./sampling/candidates.ts";
 import { breakerSequences, DRY_BREAKER_STRINGS } from "./sampling/dry-breakers.ts";
 import type { SamplingParams } from "./sampling/params.ts";
@@ -24,6 +26,7 @@ import { createSampler } from "./sampling/sampler.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { validateStopStrings } from "./stop-strings.ts";
+import { StoredPrefixes } from "./stored-prefixes.ts";
 import type { ModelText } from "./text.ts";
 
 export interface EngineOptions {
@@ -52,6 +55,8 @@ export interface EngineOptions {
    * again when it comes back as part of a prompt. Default false.
    */
   readonly deterministic?: boolean;
+  /** Opens where beginnings of texts are kept beyond this process. Default: nowhere. */
+  readonly openPrefixStore?: OpenPrefixStore;
   /** Renders chat templates; the engine does not own it. */
   readonly renderTemplate: RenderTemplate;
   readonly onProgress?: RunnerOptions["onProgress"];
@@ -88,6 +93,7 @@ export class Engine implements ServedModel {
   readonly #pool: BlockPool;
   readonly #scheduler: Scheduler;
   readonly #loop: EngineLoop;
+  readonly #stored: StoredPrefixes | null;
   readonly #chat: ChatRenderer | null;
   readonly #vocabSize: number;
   readonly #hiddenSize: number;
@@ -98,7 +104,13 @@ export class Engine implements ServedModel {
   #closed = false;
   #dryBreakers: number[][] | null = null;
 
-  private constructor(checkpoint: Checkpoint, text: ModelText, runner: NetworkRunner, options: EngineOptions) {
+  private constructor(
+    checkpoint: Checkpoint,
+    text: ModelText,
+    runner: NetworkRunner,
+    store: PrefixStore | null,
+    options: EngineOptions,
+  ) {
     this.id = options.id;
     this.description = options.description ?? "";
     this.created = options.created ?? 0;
@@ -110,7 +122,8 @@ export class Engine implements ServedModel {
     const { maxRows, pages } = runner;
     this.#pool = new BlockPool({ pages, pageSize: PAGE_SIZE, deterministic });
     this.#scheduler = new Scheduler(this.#pool, { maxRows, maxSeqs: parallel, maxWaiting });
-    this.#loop = new EngineLoop(this.#scheduler, this.#pool, (batch) => runner.run(batch));
+    this.#stored = store && new StoredPrefixes(this.#pool, runner.cache, store);
+    this.#loop = new EngineLoop(this.#scheduler, this.#pool, (batch) => runner.run(batch), this.#stored);
     this.#vocabSize = checkpoint.config.vocabSize;
     this.#hiddenSize = checkpoint.config.hiddenSize;
     this.#workspace = new Candidates(checkpoint.config.vocabSize);
@@ -122,7 +135,7 @@ export class Engine implements ServedModel {
 
   /**
    * Loads the weights into the backend. The engine does not own checkpoint or backend; both must outlive it.
-   * @throws FormatError, ShapeError, UnsupportedOpError
+   * @throws FormatError, ShapeError, UnsupportedOpError; what the store throws when it is opened
    */
   static async load(
     checkpoint: Checkpoint,
@@ -132,7 +145,13 @@ export class Engine implements ServedModel {
   ): Promise<Engine> {
     const { onProgress, signal } = options;
     const wanted = { ...runnerOptions(checkpoint, backend, options), onProgress, signal };
-    return new Engine(checkpoint, text, await NetworkRunner.load(checkpoint, backend, wanted), options);
+    const runner = await NetworkRunner.load(checkpoint, backend, wanted);
+    try {
+      return new Engine(checkpoint, text, runner, await openStore(checkpoint, runner, options), options);
+    } catch (error) {
+      runner.close();
+      throw error;
+    }
   }
 
   /**
@@ -268,6 +287,7 @@ export class Engine implements ServedModel {
     this.#closed = true;
     for (const stop of this.#stops) stop(closedError());
     await this.#loop.idle();
+    await this.#stored?.close();
     this.#runner.close();
   }
 
@@ -349,6 +369,16 @@ export class Engine implements ServedModel {
     });
     return { ...params, drySequenceBreakers: this.#dryBreakers };
   }
+}
+
+async function openStore(
+  { file }: Checkpoint,
+  { program, numerics, cache }: NetworkRunner,
+  { openPrefixStore, deterministic = false, created: modified = 0 }: EngineOptions,
+): Promise<PrefixStore | null> {
+  if (!openPrefixStore) return null;
+  const fingerprint = await networkFingerprint(file, { program, numerics, cache, deterministic, modified });
+  return openPrefixStore({ fingerprint, pageBytes: cache.pageBytes });
 }
 
 function runnerOptions(checkpoint: Checkpoint, backend: Backend, options: RoomOptions): RunnerOptions {

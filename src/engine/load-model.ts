@@ -5,6 +5,7 @@ import type { CacheDType } from "../tensor/program.ts";
 import { type StartTemplateThread, TemplateWorker } from "../tokenizer/template-worker.ts";
 import { Engine } from "./engine.ts";
 import type { LoadProgress } from "./network-runner.ts";
+import type { OpenPrefixStore } from "./prefix-store.ts";
 import type { ModelText } from "./text.ts";
 
 /** What loading takes from where it runs: src/node.ts, src/browser.ts. */
@@ -14,6 +15,8 @@ export interface ModelHost {
   openModel(): Promise<NamedCheckpoint>;
   loadText(checkpoint: Checkpoint): ModelText | Promise<ModelText>;
   readonly startTemplateThread: StartTemplateThread;
+  /** Where beginnings of texts outlive the process. Left out: nowhere. */
+  readonly openPrefixStore?: OpenPrefixStore | undefined;
 }
 
 /** A model opened for reading and what it is called. */
@@ -76,6 +79,7 @@ export async function assembleModel(host: ModelHost, options: ModelOptions): Pro
       id: name,
       description,
       created: modified,
+      openPrefixStore: host.openPrefixStore,
       renderTemplate: (source, variables) => worker.render(source, variables),
     });
     closers.push(() => engine.close());

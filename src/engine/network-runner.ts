@@ -57,6 +57,7 @@ export class NetworkRunner {
   /** Pages of the cache. */
   readonly pages: number;
   readonly memory: MemoryUse;
+  readonly cache: CacheHandle;
   readonly #network: Executable;
   readonly #mtp: Executable | null;
   readonly #owned: readonly { close(): void }[];
@@ -74,6 +75,7 @@ export class NetworkRunner {
     this.numerics = numerics;
     this.maxRows = maxRows;
     this.pages = cache.pages;
+    this.cache = cache;
     this.memory = memoryUse(weights, cache.bytes, network.scratchBytes + (mtp?.scratchBytes ?? 0));
     this.#network = network;
     this.#mtp = mtp;

@@ -8,7 +8,8 @@ export interface PrefixNode {
   readonly children: Map<string, PrefixNode>;
 }
 
-interface Root {
+/** Where the texts of a salt begin. */
+export interface Root {
   readonly salt: string;
   readonly children: Map<string, PrefixNode>;
 }
@@ -28,6 +29,11 @@ export class PrefixIndex {
 
   has(page: number): boolean {
     return this.#nodes.has(page);
+  }
+
+  /** What a page holds. */
+  at(page: number): PrefixNode | undefined {
+    return this.#nodes.get(page);
   }
 
   /** The pages that hold the beginning of a text, as far as they are known. @param keys of its full pages */
@@ -73,6 +79,12 @@ export class PrefixIndex {
     for (const { page } of gone) this.#nodes.delete(page);
     return gone.map(({ page }) => page);
   }
+}
+
+/** The token ids of a page whose key this is. */
+export function keyTokens(key: string): number[] {
+  const units = Uint16Array.from(key, (_, i) => key.charCodeAt(i));
+  return [...new Int32Array(units.buffer)];
 }
 
 /** The ids of one page as a string: two UTF-16 units an id. */

@@ -28,7 +28,7 @@ export interface PlannedRows {
  * share the rest; where pages run out, the last in rank gives up its own and is computed again later.
  *
  * After `schedule`: the rows are at most maxRows, of at most maxSeqs sequences; every row owns its page; the first in rank
- * has a row; no one that waits ranks above one that runs.
+ * has a row; no one that waits ranks above one that runs, but who waits for its restoring.
  */
 export class Scheduler {
   readonly #pool: BlockPool;
@@ -125,9 +125,10 @@ export class Scheduler {
 
   /** Lets in who waits, in order of rank; lower priorities make room for higher ones. */
   #admit(): void {
-    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+    const ready = () => this.#waiting.find(({ restoring }) => !restoring);
+    for (let next = ready(); next; next = ready()) {
       if (this.#fits(next)) {
-        this.#waiting.shift();
+        this.#waiting.splice(this.#waiting.indexOf(next), 1);
         insert(this.#running, next);
         continue;
       }

@@ -19,6 +19,8 @@ export class Sequence {
   readonly maxLength: number;
   readonly priority: number;
   readonly salt: string | null;
+  /** Its beginning is being looked for elsewhere: until that has ended it is not let in. */
+  restoring = false;
   /** Order of arrival, given by the scheduler. */
   arrival = 0;
   /** Tokens whose cache entries are written, or will be by the step that is planned. */

@@ -4,9 +4,9 @@ import { ConfigError } from "../errors.ts";
 
 /** What one key may do; only its hash is kept. */
 export interface ApiKey {
-  /** In logs and metrics, and what its callers' caches and stored responses belong to. */
+  /** In logs and metrics, and what its callers' stored responses belong to. */
   readonly name: string;
-  /** SHA-256 of the key. */
+  /** SHA-256 of the key. What was read for its callers belongs to it: another key of the same name is somebody else. */
   readonly hash: Uint8Array;
   /** Default: the server's own limit. */
   readonly requestsPerMinute?: number;

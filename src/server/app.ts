@@ -115,7 +115,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   const modelsFor = (caller: Caller): ModelDirectory => {
     const { key } = caller;
     const wishes = {
-      ...(key === null ? {} : { cacheSalt: key.name, priority: key.priority ?? 0 }),
+      ...(key === null ? {} : { cacheSalt: Buffer.from(key.hash).toString("hex"), priority: key.priority ?? 0 }),
       ...(answerTimeoutMs === undefined ? {} : { timeoutMs: answerTimeoutMs }),
     };
     const onSpent = (tokens: number) => {

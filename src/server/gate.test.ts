@@ -65,7 +65,8 @@ test("a key is nowhere but in the request: not in memory, logs or errors", async
 test("each key has a cache of its own, and its priority", async () => {
   const { ask, model } = open({ apiKeys: [{ ...alice, priority: 3 }, bob], answerTimeoutMs: 5000 });
   await ask(bearer(KEY));
-  expect(model.requests[0]).toMatchObject({ cacheSalt: "alice", priority: 3, timeoutMs: 5000 });
+  const cacheSalt = createHash("sha256").update(KEY).digest("hex");
+  expect(model.requests[0]).toMatchObject({ cacheSalt, priority: 3, timeoutMs: 5000 });
   const { ask: anyone, model: shared } = open();
   await anyone();
   expect(shared.requests[0]).not.toHaveProperty("cacheSalt");

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Engine } from "../../engine/engine.ts";
 import { ConfigError } from "../../errors.ts";
 import { type LoadedModel, loadModel } from "../../node.ts";
+import { packageVersion } from "../../version.ts";
 import { formatBytes } from "../bytes.ts";
 import { type Args, defineCommand, type Values } from "../command.ts";
 import { SERVE_EXITS, UsageError } from "../exit-codes.ts";
@@ -10,7 +11,6 @@ import { printedConfig } from "../print-config.ts";
 import { openRedis } from "../rate-limit-store.ts";
 import { requestLogger } from "../request-logger.ts";
 import { computeArgs, ctxSizeArg, deterministicArg, modelArg, parallelArg } from "../shared-args.ts";
-import { packageVersion } from "../version.ts";
 
 const args = {
   model: modelArg,
@@ -38,6 +38,20 @@ const args = {
     min: 1,
     env: "DEEPTS_CACHE_MEMORY",
     help: "memory of the cache, which answers share with what is kept of earlier ones; default enough for --parallel answers of --ctx-size tokens",
+  },
+  prefixCache: {
+    type: "text",
+    value: "FOLDER",
+    env: "DEEPTS_PREFIX_CACHE",
+    help: "keeps what was read of prompts and answers, so that it need not be read again after a restart; holds their text; default not kept",
+  },
+  prefixCacheSize: {
+    type: "integer",
+    value: "MIB",
+    min: 1,
+    default: 4096,
+    env: "DEEPTS_PREFIX_CACHE_SIZE",
+    help: "most that this folder may take; what was not used for longest goes",
   },
   deterministic: deterministicArg,
   allowedHost: {
@@ -149,7 +163,13 @@ export const serve = defineCommand({
       import("../../server/metrics.ts"),
     ]);
     const cacheMemory = given.cacheMemory === undefined ? undefined : given.cacheMemory * 2 ** 20;
-    const options = { backend, threads, numerics, cacheType, contextSize, parallel, cacheMemory, deterministic };
+    const compute = { backend, threads, numerics, cacheType, contextSize, parallel, cacheMemory, deterministic };
+    const options = {
+      ...compute,
+      prefixCache: given.prefixCache,
+      prefixCacheSize: given.prefixCacheSize * 2 ** 20,
+      onWarning: (line: string) => void stderr.line(line),
+    };
     const maxBodyBytes = given.maxBody * 2 ** 20;
     const listening = listen(
       { fetch: (request, origin) => app.fetch(request, origin) },

@@ -1,0 +1,139 @@
+import type { CacheHandle } from "../tensor/backend.ts";
+import type { BlockPool } from "./block-pool.ts";
+import { keyTokens, type PrefixNode } from "./prefix-index.ts";
+import type { PageAddress, PrefixStore, StoredPage } from "./prefix-store.ts";
+import type { Sequence } from "./sequence.ts";
+
+/** Pages that may wait to be stored; what comes then is offered again when it is used next. */
+const MAX_WAITING = 4096;
+/** A page in use is looked after this often, so that it does not count as unused on the disk while memory has it. */
+const REFRESH_MS = 10 * 60_000;
+/** Of pages that were read and wait for a step to end. */
+const MAX_READ_BYTES = 2 ** 26;
+/** After this, closing waits for no further page. */
+const CLOSE_MS = 5000;
+
+/**
+ * Between the pages in memory and a store. Each page is stored as soon as it is computed, one at a time, and read back when a
+ * prompt wants it that memory has no more, or not yet.
+ */
+export class StoredPrefixes {
+  readonly #pool: BlockPool;
+  readonly #cache: CacheHandle;
+  readonly #store: PrefixStore;
+  readonly #waiting = new Set<PrefixNode>();
+  readonly #addresses = new WeakMap<PrefixNode, PageAddress>();
+  /** When a page was last known to be in the store. */
+  readonly #stored = new WeakMap<PrefixNode, number>();
+  /** Full pages of a sequence that were offered. */
+  readonly #offered = new WeakMap<Sequence, number>();
+  #writing: Promise<void> | null = null;
+  /** One read at a time: a disk that hangs must not hold more than one of the process' few threads for files. */
+  #reading: Promise<unknown> = Promise.resolve();
+  #closesAt = Number.POSITIVE_INFINITY;
+
+  constructor(pool: BlockPool, cache: CacheHandle, store: PrefixStore) {
+    this.#pool = pool;
+    this.#cache = cache;
+    this.#store = store;
+  }
+
+  /**
+   * Brings the beginning of a prompt into memory, as far as it is stored and there is room.
+   * @param wanted asked now and then
+   */
+  async restore(sequence: Sequence, wanted: () => boolean): Promise<void> {
+    const { pageSize } = this.#pool;
+    let copies: Promise<void>[] = [];
+    let parent = this.#store.beginning(sequence.salt!);
+    for (let index = 0; index < this.#pool.sharedPages(sequence) && wanted(); index++) {
+      const known = this.#pool.find(sequence, index);
+      const tokens = sequence.tokens.slice(index * pageSize, (index + 1) * pageSize);
+      const address = known ? this.#addressOf(known) : this.#store.next(parent, tokens);
+      parent = address.id;
+      if (known) continue;
+      const page = await this.#load(address);
+      if (page === null || !wanted()) break;
+      const node = this.#pool.find(sequence, index) ?? this.#take(sequence, index, page, address, copies);
+      if (node === null) break;
+      if (copies.length * this.#cache.pageBytes < MAX_READ_BYTES) continue;
+      await Promise.all(copies);
+      copies = [];
+    }
+    await Promise.all(copies);
+  }
+
+  /** Stores what is new of the full pages of a sequence, whose steps so far went well. */
+  keep(sequence: Sequence): void {
+    const full = Math.floor(sequence.numComputed / this.#pool.pageSize);
+    if (this.#offered.get(sequence) === full || !this.#store.accepts) return;
+    this.#offered.set(sequence, full);
+    const since = performance.now() - REFRESH_MS;
+    for (const node of this.#pool.published(sequence)) {
+      if (this.#waiting.size === MAX_WAITING) break;
+      if ((this.#stored.get(node) ?? Number.NEGATIVE_INFINITY) < since) this.#waiting.add(node);
+    }
+    this.#writing ??= this.#write();
+  }
+
+  /** Stores what still waits, for a few seconds at most. */
+  async close(): Promise<void> {
+    this.#closesAt = Math.min(this.#closesAt, performance.now() + CLOSE_MS);
+    await this.#writing;
+    await this.#reading;
+  }
+
+  #load(address: PageAddress): Promise<StoredPage | null> {
+    const turn = this.#reading.then(() => this.#store.load(address));
+    this.#reading = turn;
+    return turn;
+  }
+
+  /** The copy is made before any step that is planned later. */
+  #take(
+    sequence: Sequence,
+    index: number,
+    { promptRows, bytes }: StoredPage,
+    address: PageAddress,
+    copies: Promise<void>[],
+  ): PrefixNode | null {
+    const node = this.#pool.adopt(sequence, index, promptRows);
+    if (node === null) return null;
+    this.#addresses.set(node, address);
+    this.#stored.set(node, performance.now());
+    copies.push(this.#cache.writePage(node.page, bytes).catch(() => this.#pool.forget(node.page)));
+    return node;
+  }
+
+  async #write(): Promise<void> {
+    for (const node of this.#waiting) {
+      this.#waiting.delete(node);
+      if (!this.#store.accepts || performance.now() > this.#closesAt) continue;
+      if (await this.#save(node)) this.#stored.set(node, performance.now());
+    }
+    this.#writing = null;
+  }
+
+  /** @returns whether it is in the store now */
+  async #save(node: PrefixNode): Promise<boolean> {
+    const address = this.#addressOf(node);
+    if (await this.#store.touch(address)) return true;
+    // Its place may have gone to others while it waited. If not, the copy comes before any step that is planned later.
+    if (!this.#pool.holds(node)) return false;
+    const bytes = await this.#cache.readPage(node.page).catch(() => null);
+    return bytes !== null && this.#store.save(address, { promptRows: node.promptRows, bytes });
+  }
+
+  #addressOf(node: PrefixNode): PageAddress {
+    const line: PrefixNode[] = [];
+    let at: PrefixNode["parent"] = node;
+    for (; !("salt" in at) && !this.#addresses.has(at); at = at.parent) line.push(at);
+    let parent = "salt" in at ? this.#store.beginning(at.salt) : this.#addresses.get(at)!.id;
+    for (const one of line.reverse()) {
+      const address = this.#store.next(parent, keyTokens(one.key));
+      this.#addresses.set(one, address);
+      parent = address.id;
+    }
+    return this.#addresses.get(node)!;
+  }
+}
