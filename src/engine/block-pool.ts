@@ -90,10 +90,7 @@ export class BlockPool {
 
   /** What others can find of what is computed of a sequence, from its beginning. */
   published(sequence: Sequence): PrefixNode[] {
-    if (sequence.salt === null) return [];
-    return [
-      ...this.#index.find(sequence.salt, this.#keysOf(sequence, Math.floor(this.#sharedEnd(sequence) / this.pageSize))),
-    ];
+    return this.#nodesOf(sequence, Math.floor(this.#sharedEnd(sequence) / this.pageSize));
   }
 
   /** Pages at the beginning of a prompt that somebody may have computed before. */
@@ -101,10 +98,9 @@ export class BlockPool {
     return salt === null ? 0 : Math.floor(Math.min(promptLength, tokens.length - 1) / this.pageSize);
   }
 
-  /** The page that holds the sequence's tokens from `index` times pageSize on, where all up to there is known. */
-  find(sequence: Sequence, index: number): PrefixNode | null {
-    const found = [...this.#index.find(sequence.salt!, this.#keysOf(sequence, index + 1))];
-    return found[index] ?? null;
+  /** The pages that hold the beginning of a sequence's prompt. */
+  known(sequence: Sequence): PrefixNode[] {
+    return this.#nodesOf(sequence, this.sharedPages(sequence));
   }
 
   /**
@@ -113,18 +109,16 @@ export class BlockPool {
    * @returns null, with nothing changed, where there is no place but those of the pages before, or these are gone
    */
   adopt(sequence: Sequence, index: number, promptRows: number): PrefixNode | null {
-    const salt = sequence.salt!;
-    const keys = this.#keysOf(sequence, index + 1);
-    const pages = [...this.#index.find(salt, keys)].map(({ page }) => page);
+    const pages = this.#nodesOf(sequence, index + 1).map(({ page }) => page);
     if (pages.length !== index) return null;
     // What is about to be used goes last: the ends before the beginnings, as in release().
     for (const page of pages.toReversed()) if (this.#cached.delete(page)) this.#cached.add(page);
     const [oldest] = this.#cached;
     if (this.#free.length === 0 && (oldest === undefined || pages.includes(oldest))) return null;
     const page = this.#free.pop() ?? this.#evict();
-    this.#index.add(salt, keys, [...pages, page], () => promptRows);
+    this.#index.add(sequence.salt!, this.#keysOf(sequence, index + 1), [...pages, page], () => promptRows);
     this.#cached.add(page);
-    return this.find(sequence, index);
+    return this.#index.at(page)!;
   }
 
   /** Whether the page still holds what the node says. */
@@ -134,12 +128,12 @@ export class BlockPool {
 
   /** Forgets what a page holds, and all behind it. */
   forget(page: number): void {
-    this.#forget(page);
+    for (const gone of this.#index.remove(page)) if (this.#cached.delete(gone)) this.#free.push(gone);
   }
 
   /** Forgets what the pages of a sequence hold from this token on: it was not computed after all. */
   retract(sequence: Sequence, from: number): void {
-    for (const page of sequence.pages.slice(Math.floor(from / this.pageSize))) this.#forget(page);
+    for (const page of sequence.pages.slice(Math.floor(from / this.pageSize))) this.forget(page);
   }
 
   /** Gives back the pages behind this many tokens, which are all that is computed now: rejected drafts. */
@@ -153,6 +147,11 @@ export class BlockPool {
   /** Gives back all pages. The last go first: of what stays findable, ends are of less use than beginnings. */
   release(sequence: Sequence): void {
     this.truncate(sequence, 0);
+  }
+
+  /** What the index has of the first `count` pages. */
+  #nodesOf(sequence: Sequence, count: number): PrefixNode[] {
+    return sequence.salt === null ? [] : [...this.#index.find(sequence.salt, this.#keysOf(sequence, count))];
   }
 
   /** How many of the computed tokens others may find. */
@@ -192,11 +191,7 @@ export class BlockPool {
 
   #evict(): number {
     const [oldest] = this.#cached;
-    this.#forget(oldest!);
+    this.forget(oldest!);
     return this.#free.pop()!;
-  }
-
-  #forget(page: number): void {
-    for (const gone of this.#index.remove(page)) if (this.#cached.delete(gone)) this.#free.push(gone);
   }
 }

@@ -50,7 +50,7 @@ export async function decodePageFile(
   const promptRows = new DataView(file.buffer, file.byteOffset).getUint32(16, true);
   const begins = header(parent, tokens, promptRows, pageBytes);
   if (!equal(begins, file.subarray(0, begins.length))) return "it is of another text, model or version";
-  return { promptRows, bytes: content.subarray(content.length - pageBytes) };
+  return { promptRows, bytes: new Uint8Array(file.buffer, file.byteOffset + content.length - pageBytes, pageBytes) };
 }
 
 /** All before the page itself. */

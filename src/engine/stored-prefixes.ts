@@ -45,17 +45,22 @@ export class StoredPrefixes {
   async restore(sequence: Sequence, wanted: () => boolean): Promise<void> {
     const { pageSize } = this.#pool;
     let copies: Promise<void>[] = [];
-    let parent = this.#store.beginning(sequence.salt!);
-    for (let index = 0; index < this.#pool.sharedPages(sequence) && wanted(); index++) {
-      const known = this.#pool.find(sequence, index);
+    const known = this.#pool.known(sequence);
+    const last = known.at(-1);
+    let parent = last ? this.#addressOf(last).id : this.#store.beginning(sequence.salt!);
+    for (let index = known.length; index < this.#pool.sharedPages(sequence) && wanted(); index++) {
       const tokens = sequence.tokens.slice(index * pageSize, (index + 1) * pageSize);
-      const address = known ? this.#addressOf(known) : this.#store.next(parent, tokens);
+      const address = this.#store.next(parent, tokens);
       parent = address.id;
-      if (known) continue;
       const page = await this.#load(address);
       if (page === null || !wanted()) break;
-      const node = this.#pool.find(sequence, index) ?? this.#take(sequence, index, page, address, copies);
+      if (this.#pool.known(sequence).length > index) continue;
+      const node = this.#pool.adopt(sequence, index, page.promptRows);
       if (node === null) break;
+      this.#addresses.set(node, address);
+      this.#stored.set(node, performance.now());
+      // Before any step that is planned later.
+      copies.push(this.#cache.writePage(node.page, page.bytes).catch(() => this.#pool.forget(node.page)));
       if (copies.length * this.#cache.pageBytes < MAX_READ_BYTES) continue;
       await Promise.all(copies);
       copies = [];
@@ -85,31 +90,15 @@ export class StoredPrefixes {
 
   #load(address: PageAddress): Promise<StoredPage | null> {
     const turn = this.#reading.then(() => this.#store.load(address));
-    this.#reading = turn;
+    this.#reading = turn.catch(() => undefined);
     return turn;
-  }
-
-  /** The copy is made before any step that is planned later. */
-  #take(
-    sequence: Sequence,
-    index: number,
-    { promptRows, bytes }: StoredPage,
-    address: PageAddress,
-    copies: Promise<void>[],
-  ): PrefixNode | null {
-    const node = this.#pool.adopt(sequence, index, promptRows);
-    if (node === null) return null;
-    this.#addresses.set(node, address);
-    this.#stored.set(node, performance.now());
-    copies.push(this.#cache.writePage(node.page, bytes).catch(() => this.#pool.forget(node.page)));
-    return node;
   }
 
   async #write(): Promise<void> {
     for (const node of this.#waiting) {
       this.#waiting.delete(node);
       if (!this.#store.accepts || performance.now() > this.#closesAt) continue;
-      if (await this.#save(node)) this.#stored.set(node, performance.now());
+      if (await this.#save(node).catch(() => false)) this.#stored.set(node, performance.now());
     }
     this.#writing = null;
   }
@@ -120,8 +109,8 @@ export class StoredPrefixes {
     if (await this.#store.touch(address)) return true;
     // Its place may have gone to others while it waited. If not, the copy comes before any step that is planned later.
     if (!this.#pool.holds(node)) return false;
-    const bytes = await this.#cache.readPage(node.page).catch(() => null);
-    return bytes !== null && this.#store.save(address, { promptRows: node.promptRows, bytes });
+    const bytes = await this.#cache.readPage(node.page);
+    return this.#store.save(address, { promptRows: node.promptRows, bytes });
   }
 
   #addressOf(node: PrefixNode): PageAddress {
