@@ -170,4 +170,43 @@ describe("the pages of the cache", () => {
     for (const s of [b, c]) pool.release(s);
     expect([pool.available, pool.indexed]).toEqual([3, 1]);
   });
+
+  it("takes in pages that were computed before, one behind the other, and only with what is before them", () => {
+    const pool = newPool(4);
+    const s = sequence(13);
+    expect(pool.sharedPages(s)).toBe(3);
+    expect(pool.adopt(s, 1, 8)).toBeNull();
+    const [first, second] = [pool.adopt(s, 0, 4), pool.adopt(s, 1, 8)];
+    expect(pool.known(s)).toEqual([first, second]);
+    expect(pool.adopt(s, 1, 8), "there already").toBeNull();
+    expect([pool.available, pool.holds(second!)]).toEqual([4, true]);
+    pool.takePrefix(s);
+    expect([s.pages, s.cachedPromptTokens]).toEqual([[first!.page, second!.page], 8]);
+    pool.forget(second!.page);
+    expect([pool.holds(first!), pool.holds(second!)]).toEqual([true, false]);
+  });
+
+  it("takes in no page in place of those before it, nor of what is held", () => {
+    const pool = newPool(3);
+    const held = sequence(4, 50);
+    compute(pool, held);
+    const old = sequence(5, 100);
+    compute(pool, old);
+    pool.release(old);
+    const s = sequence(20);
+    expect(pool.adopt(s, 0, 4)).not.toBeNull();
+    expect(pool.adopt(s, 1, 8), "in place of the old text").not.toBeNull();
+    expect(pool.adopt(s, 2, 12)).toBeNull();
+    expect(pool.known(s)).toHaveLength(2);
+  });
+
+  it("with `deterministic` what is generated is not published", () => {
+    for (const deterministic of [false, true]) {
+      const pool = newPool(8, deterministic);
+      const s = sequence(6);
+      s.tokens.push(6, 7, 8, 9, 10, 11);
+      compute(pool, s);
+      expect(pool.published(s).map(({ promptRows }) => promptRows)).toEqual(deterministic ? [4] : [4, 6, 6]);
+    }
+  });
 });

@@ -72,6 +72,18 @@ describe("the scheduler", () => {
     expect(shown(scheduler.schedule())).toEqual(["1@3", "1@3", "1@3", "1@3"]);
   });
 
+  it("lets nobody in whose beginning is being restored, and lets none wait for that", () => {
+    const { scheduler } = setUp(16, { maxSeqs: 1 });
+    const [first, second] = [sequence(3, { seed: 1, priority: 1 }), sequence(3, { seed: 2 })];
+    first.restoring = true;
+    scheduler.add(first);
+    expect(scheduler.schedule()).toEqual([]);
+    scheduler.add(second);
+    expect(scheduler.schedule().map(({ sequence }) => sequence)).toEqual([second]);
+    first.restoring = false;
+    expect(scheduler.schedule().map(({ sequence }) => sequence)).toEqual([first]);
+  });
+
   it("takes the higher priority first, and makes room for it", () => {
     const { scheduler } = setUp(16, { maxSeqs: 1 });
     const [low, high, other] = [
