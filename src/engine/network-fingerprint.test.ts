@@ -51,23 +51,20 @@ it("is another one when anything is that decides what a page holds", async () =>
 });
 
 it("sees a tensor whose bytes, type or shape are others", async () => {
-  const all = [...checkpoint.file.tensors.keys()];
-  const names = [all[0]!, all[all.length >> 1]!, all.at(-1)!];
-  const others = (entry: TensorEntry): TensorEntry[] => [
-    { ...entry, readRange: async (...range) => (await entry.readRange(...range)).map((byte) => byte ^ 1) },
-    { ...entry, dtype: entry.dtype === "F16" ? "BF16" : "F16" },
-    { ...entry, shape: [...entry.shape, 1] },
-  ];
+  const { file } = checkpoint;
+  const all = [...file.tensors.keys()];
   const found = [await fingerprint()];
-  for (const name of names) {
-    for (const other of others(checkpoint.file.tensors.get(name)!)) {
-      all.push(
-        await fingerprint(
-          {},
-          changed(checkpoint.file, (tensors) => tensors.set(name, other)),
-        ),
-      );
+  for (const name of [all[0]!, all[all.length >> 1]!, all.at(-1)!]) {
+    const entry = file.tensors.get(name)!;
+    const others: Partial<TensorEntry>[] = [
+      { readRange: async (...range) => (await entry.readRange(...range)).map((byte) => byte ^ 1) },
+      { dtype: entry.dtype === "F16" ? "BF16" : "F16" },
+      { shape: [...entry.shape, 1] },
+    ];
+    for (const other of others) {
+      const changedFile = changed(file, (tensors) => tensors.set(name, { ...entry, ...other }));
+      found.push(await fingerprint({}, changedFile));
     }
   }
-  expect(new Set(all).size).toBe(1 + 3 * names.length);
+  expect(new Set(found).size).toBe(10);
 });

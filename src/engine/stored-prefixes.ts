@@ -10,7 +10,9 @@ const MAX_WAITING = 4096;
 const REFRESH_MS = 10 * 60_000;
 /** Of pages that were read and wait for a step to end. */
 const MAX_READ_BYTES = 2 ** 26;
-/** After this, closing waits for no further page. */
+/** A prompt that waits longer for a page is read instead. */
+const READ_MS = 2000;
+/** Closing waits no longer for pages to be written. */
 const CLOSE_MS = 5000;
 
 /**
@@ -30,7 +32,9 @@ export class StoredPrefixes {
   #writing: Promise<void> | null = null;
   /** One read at a time: a disk that hangs must not hold more than one of the process' few threads for files. */
   #reading: Promise<unknown> = Promise.resolve();
-  #closesAt = Number.POSITIVE_INFINITY;
+  /** It has not answered in time, and until it does it is asked for nothing. */
+  #hangs = false;
+  #closed = false;
 
   constructor(pool: BlockPool, cache: CacheHandle, store: PrefixStore) {
     this.#pool = pool;
@@ -71,7 +75,7 @@ export class StoredPrefixes {
   /** Stores what is new of the full pages of a sequence, whose steps so far went well. */
   keep(sequence: Sequence): void {
     const full = Math.floor(sequence.numComputed / this.#pool.pageSize);
-    if (this.#offered.get(sequence) === full || !this.#store.accepts) return;
+    if (this.#offered.get(sequence) === full) return;
     this.#offered.set(sequence, full);
     const since = performance.now() - REFRESH_MS;
     for (const node of this.#pool.published(sequence)) {
@@ -81,23 +85,29 @@ export class StoredPrefixes {
     this.#writing ??= this.#write();
   }
 
-  /** Stores what still waits, for a few seconds at most. */
+  /** Waits a few seconds at most for what is still to be stored. */
   async close(): Promise<void> {
-    this.#closesAt = Math.min(this.#closesAt, performance.now() + CLOSE_MS);
-    await this.#writing;
-    await this.#reading;
+    if (this.#writing) await within(CLOSE_MS, this.#writing);
+    this.#closed = true;
   }
 
-  #load(address: PageAddress): Promise<StoredPage | null> {
-    const turn = this.#reading.then(() => this.#store.load(address));
-    this.#reading = turn.catch(() => undefined);
-    return turn;
+  async #load(address: PageAddress): Promise<StoredPage | null> {
+    if (this.#hangs) return null;
+    const loaded = this.#reading.then(() => this.#store.load(address));
+    this.#reading = loaded.catch(() => undefined);
+    const page = await within(READ_MS, loaded);
+    if (page !== undefined) return page;
+    this.#hangs = true;
+    void this.#reading.then(() => {
+      this.#hangs = false;
+    });
+    return null;
   }
 
   async #write(): Promise<void> {
     for (const node of this.#waiting) {
       this.#waiting.delete(node);
-      if (!this.#store.accepts || performance.now() > this.#closesAt) continue;
+      if (!this.#store.accepts || this.#closed) continue;
       if (await this.#save(node).catch(() => false)) this.#stored.set(node, performance.now());
     }
     this.#writing = null;
@@ -125,4 +135,13 @@ export class StoredPrefixes {
     }
     return this.#addresses.get(node)!;
   }
+}
+
+/** @returns undefined where the promise takes longer than so many milliseconds */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

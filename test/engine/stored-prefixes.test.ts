@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openCpu } from "../../src/backends/cpu/backend.ts";
 import { openReference } from "../../src/backends/reference/backend.ts";
 import type { Engine, EngineOptions } from "../../src/engine/engine.ts";
@@ -170,11 +170,13 @@ describe("an engine over a folder of stored prefixes", () => {
     let release = () => {};
     const held = new Promise<void>((resolve) => (release = resolve));
     let loads = 0;
+    let settled: Promise<unknown> = held;
     const through = (store: PrefixStore): PrefixStore =>
       overridden(store, {
-        load: async (address) => {
-          if (loads++ > 0) await held;
-          return store.load(address);
+        load: (address) => {
+          const loaded = (loads++ > 0 ? held : Promise.resolve()).then(() => store.load(address));
+          settled = loaded.then(turn);
+          return loaded;
         },
       });
     await started(
@@ -189,11 +191,41 @@ describe("an engine over a folder of stored prefixes", () => {
         await until(() => loads > 1);
         expect(engine.activity).toMatchObject({ running: 0, waiting: 1 });
         if (who === "its client") abort.abort(new Error("its client left"));
-        const closing = who === "the engine" ? engine.close() : null;
+        if (who === "the engine") await engine.close();
         expect(await ended).toMatch(/its client left|not complete within 200 ms|shutting down/);
         expect(engine.activity).toMatchObject({ running: 0, waiting: 0 });
+        // The page that came too late goes nowhere.
+        const { indexed } = engine.activity.pages;
         release();
-        await closing;
+        await settled;
+        expect([loads, engine.activity.pages.indexed]).toEqual([2, indexed]);
+      },
+      { through },
+    );
+  });
+
+  it("reads a prompt itself when the disk hangs, and asks no more of it", async () => {
+    const alone = await started((engine) => ask(engine), withoutStore);
+    await started((engine) => ask(engine));
+    let loads = 0;
+    const through = (store: PrefixStore): PrefixStore =>
+      overridden(store, {
+        load: () => {
+          loads++;
+          return new Promise(() => {});
+        },
+      });
+    await started(
+      async (engine) => {
+        vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+        onTestFinished(() => void vi.useRealTimers());
+        const first = ask(engine);
+        await until(() => loads > 0);
+        vi.advanceTimersByTime(2000);
+        expect(seen(await first)).toEqual(seen(alone));
+        expect(seen(await ask(engine, QUESTION, "another"))).toEqual(seen(alone));
+        expect(loads).toBe(1);
+        vi.useRealTimers();
       },
       { through },
     );
