@@ -93,7 +93,6 @@ export class EngineLoop {
     if (!this.#answers.has(answer.sequence)) return false;
     if (this.#stepping && this.#scheduler.running.includes(answer.sequence)) this.#cancelled.add(answer);
     else this.#remove(answer);
-    this.#wake();
     return true;
   }
 
