@@ -216,6 +216,10 @@ describe("the folder", () => {
     await expect(open({ folder: file })).rejects.toThrow(/--prefix-cache.*file/);
   });
 
+  it.each([0, -1, Number.NaN])("that may hold %s bytes is an error that names the flag", async (maxBytes) => {
+    await expect(open({ maxBytes })).rejects.toThrow(/--prefix-cache-size.*above 0/);
+  });
+
   it("that takes no more is told of once, left alone for a while, and tried again", async () => {
     let time = 1e12;
     const store = await open({ now: () => time });

@@ -28,10 +28,11 @@ const UNFINISHED_NAME = /^[0-9a-f]{64}-[0-9a-f]{16}\.page\.[0-9a-f-]{36}\.tmp$/;
 /**
  * Keeps each page in a file of its own, named after what it holds. A file appears under its name when it is complete on the
  * disk; what a process that was killed had not completed goes at the next start.
- * @throws ConfigError where the folder cannot be had
+ * @throws ConfigError where the folder cannot be had, or nothing may be kept in it
  */
 export async function openPrefixFiles(options: PrefixFilesOptions): Promise<PrefixStore> {
-  const { folder } = options;
+  const { folder, maxBytes } = options;
+  if (!(maxBytes > 0)) throw new ConfigError("--prefix-cache-size", `want a number of bytes above 0, got ${maxBytes}`);
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const names = await readdir(folder);
