@@ -84,7 +84,7 @@ export class EngineLoop {
     } catch (error) {
       this.#fail(sequence, error);
     }
-    sequence.restoring = false;
+    this.#scheduler.restored(sequence);
     this.#wake();
   }
 

@@ -80,7 +80,7 @@ describe("the scheduler", () => {
     expect(scheduler.schedule()).toEqual([]);
     scheduler.add(second);
     expect(scheduler.schedule().map(({ sequence }) => sequence)).toEqual([second]);
-    first.restoring = false;
+    scheduler.restored(first);
     expect(scheduler.schedule().map(({ sequence }) => sequence)).toEqual([first]);
   });
 
@@ -192,10 +192,14 @@ describe("the scheduler", () => {
       /** Prompts of one topic begin alike. */
       topic: fc.integer({ min: 0, max: 2 }),
       salt: fc.constantFrom("", "tenant"),
+      restoring: fc.boolean(),
     });
+    const chosen = <const K extends string>(kind: K) => fc.record({ kind: fc.constant(kind), which: fc.nat() });
     const event = fc.oneof(
       { weight: 3, arbitrary: arrival },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant("cancel" as const), which: fc.nat() }) },
+      { weight: 1, arbitrary: chosen("cancel") },
+      { weight: 2, arbitrary: chosen("restore a page") },
+      { weight: 1, arbitrary: chosen("end restoring") },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("fail" as const) }) },
       { weight: 6, arbitrary: fc.record({ kind: fc.constant("step" as const) }) },
     );
@@ -214,10 +218,13 @@ describe("the scheduler", () => {
         for (const event of events) {
           if (event.kind === "add") world.add(event);
           else if (event.kind === "cancel") world.cancel(event.which);
+          else if (event.kind === "restore a page") world.restorePage(event.which);
+          else if (event.kind === "end restoring") world.endRestoring(event.which);
           else world.step(event.kind === "fail");
         }
         for (let steps = 0; world.alive > 0; steps++) {
           expect(steps).toBeLessThan(2000);
+          world.endRestoring(0);
           world.step(false);
         }
         expect(pool.available).toBe(pages);
@@ -251,9 +258,10 @@ class World {
     return this.#live.size;
   }
 
-  add(wish: { length: number; more: number; priority: number; topic: number; salt: string }): void {
+  add(wish: { length: number; more: number; priority: number; topic: number; salt: string; restoring: boolean }): void {
     const { length, more, priority, topic, salt } = wish;
     const added = new Sequence({ prompt: prompt(length, topic), maxLength: length + more, priority, salt });
+    added.restoring = wish.restoring;
     try {
       this.#scheduler.add(added);
       this.#live.set(added, length + more);
@@ -269,15 +277,38 @@ class World {
     expect(gone.pages).toEqual([]);
   }
 
+  /** What was computed once is put into a place of its own, between two steps. */
+  restorePage(which: number): void {
+    const sequence = this.#restoring(which);
+    if (!sequence) return;
+    const index = this.#pool.known(sequence).length;
+    if (index === this.#pool.sharedPages(sequence)) return;
+    const node = this.#pool.adopt(sequence, index, PAGE * (index + 1));
+    if (!node) return;
+    for (let i = 0; i < PAGE; i++) this.#cache.set(PAGE * node.page + i, this.#content(sequence, PAGE * index + i));
+  }
+
+  endRestoring(which: number): void {
+    const sequence = this.#restoring(which);
+    if (sequence) this.#scheduler.restored(sequence);
+  }
+
+  #restoring(which: number): Sequence | undefined {
+    const all = [...this.#live.keys()].filter(({ restoring }) => restoring);
+    return all[which % Math.max(1, all.length)];
+  }
+
   step(fails: boolean): void {
-    const first = [...this.#live.keys()].sort((a, b) => b.priority - a.priority || a.arrival - b.arrival)[0];
+    const ready = [...this.#live.keys()].filter(({ restoring }) => !restoring);
+    const first = ready.sort((a, b) => b.priority - a.priority || a.arrival - b.arrival)[0];
     const plan = this.#scheduler.schedule();
     if (first) expect(plan.map(({ sequence }) => sequence)).toContain(first);
     expect(plan.reduce((sum, { count }) => sum + count, 0)).toBeLessThanOrEqual(this.#limits.maxRows);
     expect(plan.length).toBeLessThanOrEqual(this.#limits.maxSeqs);
     expect(new Set(plan.map(({ sequence }) => sequence)).size).toBe(plan.length);
     for (const running of this.#scheduler.running) {
-      for (const waiting of this.#scheduler.waiting) {
+      expect(running.restoring).toBe(false);
+      for (const waiting of this.#scheduler.waiting.filter(({ restoring }) => !restoring)) {
         const ahead = running.priority - waiting.priority || waiting.arrival - running.arrival;
         expect(ahead).toBeGreaterThan(0);
       }
@@ -290,6 +321,7 @@ class World {
       return;
     }
     this.#run(plan);
+    for (const { sequence } of plan) this.#checkPublished(sequence);
     for (const { sequence } of plan) {
       if (sequence.remaining > 0) continue;
       if (sequence.tokens.length === this.#live.get(sequence)) this.#end(sequence);
@@ -315,6 +347,16 @@ class World {
       for (let before = 0; before <= position; before++) {
         const found = this.#cache.get(this.#place(blockTables[sequences[row]!]!, before));
         expect(found).toBe(this.#content(sequence, before));
+      }
+    }
+  }
+
+  /** What others can find, and a store would keep, is what the sequence's own pages hold. */
+  #checkPublished(sequence: Sequence): void {
+    for (const [index, node] of this.#pool.published(sequence).entries()) {
+      expect(this.#pool.holds(node)).toBe(true);
+      for (let i = 0; i < PAGE; i++) {
+        expect(this.#cache.get(PAGE * node.page + i)).toBe(this.#content(sequence, PAGE * index + i));
       }
     }
   }

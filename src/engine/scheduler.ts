@@ -28,7 +28,7 @@ export interface PlannedRows {
  * share the rest; where pages run out, the last in rank gives up its own and is computed again later.
  *
  * After `schedule`: the rows are at most maxRows, of at most maxSeqs sequences; every row owns its page; the first in rank
- * has a row; no one that waits ranks above one that runs, but who waits for its restoring.
+ * has a row; no one that waits ranks above one that runs. A sequence that is being restored counts for nothing of this.
  */
 export class Scheduler {
   readonly #pool: BlockPool;
@@ -70,6 +70,16 @@ export class Scheduler {
     if (ahead >= maxWaiting + maxSeqs - this.#running.length) {
       throw new ApiError(503, `${ahead} requests are waiting already; try again later`, { code: "queue_full" });
     }
+    sequence.arrival = this.#arrivals++;
+    insert(this.#waiting, sequence);
+  }
+
+  /** What there was of its beginning is in the cache: it is let in as if it came now, when it has not ended meanwhile. */
+  restored(sequence: Sequence): void {
+    sequence.restoring = false;
+    const at = this.#waiting.indexOf(sequence);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
     sequence.arrival = this.#arrivals++;
     insert(this.#waiting, sequence);
   }
