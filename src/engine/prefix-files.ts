@@ -121,8 +121,7 @@ class PrefixFiles implements PrefixStore {
       if (!isMissing(error)) this.#rest(error as Error);
       return false;
     }
-    const { now } = this.#options;
-    await utimes(file, now() / 1000, now() / 1000).catch(() => undefined);
+    await this.touch(address);
     this.#spoilt.delete(file);
     this.#problem = null;
     return true;

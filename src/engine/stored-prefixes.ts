@@ -105,6 +105,7 @@ export class StoredPrefixes {
   }
 
   async #write(): Promise<void> {
+    await null; // there may be nothing to do, and whoever starts this notes it first
     for (const node of this.#waiting) {
       this.#waiting.delete(node);
       if (!this.#store.accepts || this.#closed) continue;

@@ -120,7 +120,7 @@ export interface CacheHandle {
   /**
    * Puts a page in that `readPage` copied out, in the same order.
    * @param bytes must not change meanwhile
-   * @throws PageError, at once, where the cache has no such page or a page is not of that many bytes
+   * @throws PageError where the cache has no such page or a page is not of that many bytes; nothing is copied then
    */
   writePage(page: number, bytes: Uint8Array): Promise<void>;
   close(): void;

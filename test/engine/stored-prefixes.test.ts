@@ -296,6 +296,23 @@ describe("an engine over a folder of stored prefixes", () => {
     expect([touched, await readdir(folder)]).toEqual([[], []]);
   });
 
+  it("goes on storing after an answer that fills no page, and after a time in which nothing could be written", async () => {
+    let accepts = true;
+    const through = (store: PrefixStore): PrefixStore =>
+      Object.defineProperty(overridden(store, {}), "accepts", { get: () => accepts });
+    await started(
+      async (engine) => {
+        await answer(engine, { prompt: [7, 8, 9], maxTokens: 2, ignoreEndTokens: true });
+        accepts = false;
+        await ask(engine, `no: ${QUESTION}`);
+        accepts = true;
+        await ask(engine, `yes: ${QUESTION}`);
+      },
+      { through },
+    );
+    expect((await readdir(folder)).length).toBeGreaterThan(4);
+  });
+
   it("fails the answer and no other when the store breaks its word", async () => {
     const through = (store: PrefixStore): PrefixStore =>
       overridden(store, { load: () => Promise.reject(new Error("the disk is on fire")) });
