@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { fixture } from "../shared-fixtures.ts";
 import { endlessModel } from "./endless-model.ts";
-import { built, deepts, start } from "./spawn-deepts.ts";
+import { built, deepts, type Running, start } from "./spawn-deepts.ts";
 
 const model = fixture("v3-tiny")!;
 const LISTENING = /^listening on (http:\/\/127\.0\.0\.1:\d+)\n$/;
@@ -44,6 +44,44 @@ describe("deepts serve", () => {
     expect(data[0]).toMatchObject({ id: "v3-tiny", context_length: 64 });
     server.child.kill("SIGINT");
     expect(await server.ended).toMatchObject({ code: 0 });
+  });
+
+  it("finds what it has read after kill -9, by the folder of --prefix-cache or DEEPTS_PREFIX_CACHE", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "deepts-serve-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const messages = [{ role: "user", content: "Please tell me all that you know of foxes. ".repeat(20) }];
+    const ask = async (server: Running) => {
+      const [, url] = await server.until(LISTENING);
+      const { choices, usage } = await (await chatRequest(url!, { messages, max_tokens: 8, temperature: 0 })).json();
+      return { text: choices[0].message.content, cached: usage.prompt_tokens_details.cached_tokens };
+    };
+    const killed = start(["serve", "--port", "0"], { DEEPTS_PREFIX_CACHE: folder });
+    const before = await ask(killed);
+    // Beginnings come first, and under their names only when they are complete.
+    await expect.poll(async () => (await readdir(folder)).filter((name) => name.endsWith(".page"))).not.toEqual([]);
+    killed.child.kill("SIGKILL");
+    await killed.ended;
+    const after = await ask(start(["serve", "--port", "0", "--prefix-cache", folder]));
+    expect(before.cached).toBe(0);
+    expect(after.cached).toBeGreaterThan(0);
+    expect(after.text).toBe(before.text);
+  });
+
+  it("keeps no more than --prefix-cache-size", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "deepts-serve-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const server = start(["serve", "--port", "0", "--prefix-cache", folder, "--prefix-cache-size", "1"]);
+    const [, url] = await server.until(LISTENING);
+    for (let i = 0; i < 3; i++) {
+      const messages = [{ role: "user", content: `${i}: ${"Tell me of foxes and owls. ".repeat(60)}` }];
+      await chatRequest(url!, { messages, max_tokens: 1 });
+    }
+    server.child.kill("SIGTERM");
+    expect(await server.ended).toMatchObject({ code: 0 });
+    const sizes = (await readdir(folder)).map(async (name) => (await stat(path.join(folder, name))).size);
+    const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    expect(bytes).toBeGreaterThan(2 ** 19);
+    expect(bytes).toBeLessThanOrEqual(2 ** 20);
   });
 
   it("lets a running answer end before it stops", async () => {
