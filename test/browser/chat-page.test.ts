@@ -190,6 +190,18 @@ describe("the chat page", () => {
     await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain("Here:");
   });
 
+  it("copies also where a page has no clipboard: over plain HTTP from another machine", async () => {
+    const { open } = await openScripted(["Hi there"]);
+    const page = await open({ prepare: 'Object.defineProperty(navigator, "clipboard", { value: undefined });' });
+    await say(page, "Hello");
+    await page.getByText(ENDED).waitFor();
+    await page.getByRole("button", { name: "Copy the answer" }).click();
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    await page.getByLabel("Your message").focus();
+    await page.keyboard.press("ControlOrMeta+V");
+    expect(await page.getByLabel("Your message").inputValue()).toBe("Hi there");
+  });
+
   it("sends the parameters that were chosen, also after a reload, and takes none that is out of range", async () => {
     const { scripted, open } = await openScripted(["Hi"]);
     const page = await open();
