@@ -6,7 +6,7 @@ import { built } from "../cli/spawn-deepts.ts";
 import { ScriptedModel } from "../server/scripted-model.ts";
 import { openServer, startServer } from "../server/start-server.ts";
 import { NO_CHROMIUM, openChromium } from "./chromium.ts";
-import { openPage, say, shown } from "./open-page.ts";
+import { expectShown, openPage, say, shown } from "./open-page.ts";
 
 let browser: Browser;
 let model: LoadedModel;
@@ -44,10 +44,11 @@ describe("the chat page with the embedded model", () => {
     const second = page.locator(".assistant").nth(1);
     await second.getByText(/\d+ tokens · .*first token [\d.]+ s · prompt \d+, \d+ cached/).waitFor();
     const [, , , greeting] = await shown(page);
+    const asked = page.waitForRequest("**/v1/chat/completions");
     await page.getByRole("button", { name: "Regenerate" }).click();
-    await expect.poll(() => page.locator(".unseen").textContent()).toBe("The answer has ended");
+    expect((await asked).postDataJSON().messages).toHaveLength(3);
     await second.getByText(ENDED).waitFor();
-    expect(await shown(page)).toEqual([question, story, "Hello", greeting]);
+    await expectShown(page, [question, story, "Hello", greeting]);
   });
 
   it("keeps conversations over a reload, and answers in the one that is open", async () => {
@@ -60,13 +61,13 @@ describe("the chat page with the embedded model", () => {
     await page.getByText(ENDED).waitFor();
     const before = await shown(page);
     await page.reload();
-    expect(await shown(page)).toEqual(before);
+    await expectShown(page, before);
     const entries = page.getByRole("navigation").locator(".entry");
     expect(await entries.allInnerTexts()).toEqual(["What is 12 * 7?", "Hello"]);
     await entries.nth(1).click();
-    expect((await shown(page))[0]).toBe("Hello");
+    await page.locator(".bubble").getByText("Hello").waitFor();
     await page.goBack();
-    expect((await shown(page))[0]).toBe("What is 12 * 7?");
+    await page.locator(".bubble").getByText("What is 12 * 7?").waitFor();
   });
 
   it("says what is wrong with a conversation that is too long, and lets an edited message through", async () => {
@@ -105,7 +106,7 @@ describe("the chat page", () => {
     await page.getByText("Answering").waitFor({ state: "attached" });
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByText("stopped").waitFor();
-    expect(await shown(page)).toEqual(["A story", "Once upon"]);
+    await expectShown(page, ["A story", "Once upon"]);
     await expect.poll(() => scripted.stopped).toBe(2);
   });
 
@@ -115,7 +116,7 @@ describe("the chat page", () => {
     await say(page, "A story");
     await page.getByText("Once upon").waitFor();
     await page.reload();
-    expect(await shown(page)).toEqual(["A story", "Once upon"]);
+    await expectShown(page, ["A story", "Once upon"]);
     await page.getByText("stopped").waitFor();
   });
 
@@ -189,6 +190,18 @@ describe("the chat page", () => {
     await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain("Here:");
   });
 
+  it("copies also where a page has no clipboard: over plain HTTP from another machine", async () => {
+    const { open } = await openScripted(["Hi there"]);
+    const page = await open({ prepare: 'Object.defineProperty(navigator, "clipboard", { value: undefined });' });
+    await say(page, "Hello");
+    await page.getByText(ENDED).waitFor();
+    await page.getByRole("button", { name: "Copy the answer" }).click();
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    await page.getByLabel("Your message").focus();
+    await page.keyboard.press("ControlOrMeta+V");
+    expect(await page.getByLabel("Your message").inputValue()).toBe("Hi there");
+  });
+
   it("sends the parameters that were chosen, also after a reload, and takes none that is out of range", async () => {
     const { scripted, open } = await openScripted(["Hi"]);
     const page = await open();
@@ -233,7 +246,7 @@ describe("the chat page", () => {
     await startServer(new ScriptedModel(), { port: killed.port });
     await page.getByRole("button", { name: "Try again" }).click();
     await page.getByText(ENDED).waitFor();
-    expect(await shown(page)).toEqual(["A story", "Hello, world!"]);
+    await expectShown(page, ["A story", "Hello, world!"]);
     await page.getByText("The server does not answer").waitFor({ state: "detached" });
   });
 
@@ -308,7 +321,7 @@ describe("the chat page", () => {
     await page.keyboard.type("line two");
     await page.keyboard.press("Enter");
     await page.getByText(ENDED).waitFor();
-    expect(await shown(page)).toEqual(["First\nline two", "Hi"]);
+    await expectShown(page, ["First\nline two", "Hi"]);
     expect(await focused()).toBe("Your message");
     const title = "First line two";
     await tabTo(`Rename “${title}”`);
@@ -323,14 +336,14 @@ describe("the chat page", () => {
     await page.keyboard.press("Enter");
     await page.getByText("Second").waitFor();
     await page.getByText(ENDED).waitFor();
-    expect(await shown(page)).toEqual(["Second", "Hi"]);
+    await expectShown(page, ["Second", "Hi"]);
     await tabTo("Delete “Foxes”");
     await page.keyboard.press("Enter");
     await page.getByText("Deleted “Foxes”").waitFor();
     await tabTo("Undo", "Shift+Tab");
     await page.keyboard.press("Enter");
     await page.reload();
-    expect(await shown(page)).toEqual(["Second", "Hi"]);
+    await expectShown(page, ["Second", "Hi"]);
   });
 
   it("is dark or light as the system is, or as one chooses, which a reload keeps", async () => {
@@ -404,7 +417,7 @@ describe("the chat page", () => {
       });
     });
     await page.reload();
-    expect(await shown(page)).toEqual(["Hello", "Hi"]);
+    await expectShown(page, ["Hello", "Hi"]);
     expect(await page.locator(".entry").allInnerTexts()).toEqual(["Hello", "Untitled"]);
   });
 
@@ -416,7 +429,7 @@ describe("the chat page", () => {
     await page.getByText("conversations end with the page").waitFor();
     await say(page, "Hello");
     await page.getByText(ENDED).waitFor();
-    expect(await shown(page)).toEqual(["Hello", "Hi"]);
+    await expectShown(page, ["Hello", "Hi"]);
   });
 
   it("begins anew where a database of that name is none of its own", async () => {
@@ -437,6 +450,6 @@ describe("the chat page", () => {
     await say(page, "Hello");
     await page.getByText(ENDED).waitFor();
     await page.reload();
-    expect(await shown(page)).toEqual(["Hello", "Hi"]);
+    await expectShown(page, ["Hello", "Hi"]);
   });
 });

@@ -52,3 +52,8 @@ export async function shown(page: Page): Promise<string[]> {
   const texts = await page.locator(".bubble, .assistant > .markdown").allInnerTexts();
   return texts.map((text) => text.trim());
 }
+
+/** Waits until these messages are shown: what is stored is read after a page has been loaded. */
+export async function expectShown(page: Page, texts: readonly (string | undefined)[]): Promise<void> {
+  await expect.poll(() => shown(page), { timeout: 20_000 }).toEqual(texts);
+}

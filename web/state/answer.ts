@@ -25,7 +25,7 @@ export interface Answer {
   readonly startedMs: number | null;
   /** When the last text came. */
   readonly endedMs: number | null;
-  /** When the reasoning began, and when something else followed it. */
+  /** When the first text came, which reasoning is where there is any, and when the last of it. */
   readonly reasoningMs: readonly [from: number, to: number] | null;
 }
 
@@ -53,7 +53,7 @@ export function addChunk(answer: Answer, { model, choices, usage }: ChatCompleti
     model,
     content: answer.content + content,
     reasoning: answer.reasoning + reasoning,
-    reasoningMs: reasoning === "" ? answer.reasoningMs : [answer.reasoningMs?.[0] ?? answer.startedMs ?? ms, ms],
+    reasoningMs: reasoning === "" ? answer.reasoningMs : [answer.startedMs ?? ms, ms],
     startedMs: answer.startedMs ?? (came ? ms : null),
     endedMs: came ? ms : answer.endedMs,
     end: ended === null ? answer.end : ended === "length" ? "length" : "stop",

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { ScriptedModel } from "../../../test/server/scripted-model.ts";
 import { createApp } from "../app.ts";
@@ -17,6 +18,14 @@ test("the page and all that it names are there, and need no exception from its c
     expect(headers.get("content-type")).toMatch(/^text\/(javascript|css); charset=utf-8$/);
     expect(headers.get("cache-control")).toContain("immutable");
   }
+});
+
+test("the page is small: at most 120 KB, compressed", async () => {
+  const html = await (await app.request("/")).text();
+  const files = [...html.matchAll(/\.\/(page\/[\w.-]+)/g)].map(([, file]) => `/${file}`);
+  const bodies = await Promise.all(["/", ...files].map(async (file) => (await app.request(file)).text()));
+  expect(bodies).toHaveLength(3);
+  expect(bodies.reduce((sum, body) => sum + gzipSync(body).length, 0)).toBeLessThan(120_000);
 });
 
 test("nothing beside the page's files is there", async () => {
