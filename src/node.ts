@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { EMBEDDED_MODEL } from "./embedded.ts";
+import { contextSize, Engine } from "./engine/engine.ts";
 import type { LoadedModel, ModelHost, ModelOptions, NamedCheckpoint } from "./engine/load-model.ts";
 import { assembleModel } from "./engine/load-model.ts";
 import { openPrefixFiles } from "./engine/prefix-files.ts";
@@ -12,19 +13,20 @@ import { isDirectory, openFolder } from "./formats/file-source.ts";
 import { openCheckpoint, readJson } from "./model/checkpoint.ts";
 import type { Backend } from "./tensor/backend.ts";
 import type { Encoder } from "./tensor/encoder.ts";
+import { processBytes } from "./tensor/memory-use.ts";
 import { nodeTemplateThread } from "./tokenizer/template-node.ts";
 import { loadTokenizer } from "./tokenizer/tokenizer-files.ts";
 import { packageVersion } from "./version.ts";
 
 export { type CpuOptions, cpuTargets, openCpu } from "./backends/cpu/backend.ts";
 export { openReference } from "./backends/reference/backend.ts";
-export { Engine } from "./engine/engine.ts";
 export type * from "./engine/generation.ts";
 export type { LoadedModel, ModelOptions } from "./engine/load-model.ts";
 export * from "./errors.ts";
 export type * from "./tensor/backend.ts";
 export type * from "./tensor/program.ts";
 export type * from "./tensor/weight.ts";
+export { Engine };
 
 /** Backends by name, the best first; `auto` takes the first that this machine has. */
 export const BACKENDS = ["cpu", "wasm", "reference"] as const;
@@ -113,12 +115,62 @@ export async function openModel(model: string = embeddedModelPath()): Promise<Op
   const modified = Math.floor(info.mtimeMs / 1000);
   if (info.isDirectory()) {
     const checkpoint = await openCheckpoint(openFolder(model));
-    return { checkpoint, path: model, name: path.basename(path.resolve(model)), modified };
+    return { checkpoint, path: model, name: nameOf(model), modified };
   }
-  const file = path.basename(model);
-  const checkpoint = await openCheckpoint(openFolder(path.dirname(model)), file);
-  const name = file.replace(/\.gguf$/i, "").replace(/-00001-of-\d{5}$/, "");
-  return { checkpoint, path: model, name, modified };
+  const checkpoint = await openCheckpoint(openFolder(path.dirname(model)), path.basename(model));
+  return { checkpoint, path: model, name: nameOf(model), modified };
+}
+
+/** What `loadModel` calls a model by default: as its file or directory. */
+export function modelName(model: string = embeddedModelPath()): string {
+  return path.resolve(model) === embeddedModelPath() ? EMBEDDED_MODEL.id : nameOf(model);
+}
+
+/** Without .gguf, and without the number of the part where a model has several. */
+function nameOf(model: string): string {
+  const name = path.basename(path.resolve(model));
+  return name.replace(/\.gguf$/i, "").replace(/-00001-of-\d{5}$/, "");
+}
+
+/** What is known of a model before it is loaded. */
+export interface ModelDescription {
+  readonly name: string;
+  /** One sentence for people; may be empty. */
+  readonly description: string;
+  /** Modification time in Unix seconds. */
+  readonly modified: number;
+  /** Tokens that prompt and answer may have together. */
+  readonly contextSize: number;
+  /** What the process grows by once it is loaded and its cache is full; null where the backend cannot tell. */
+  readonly bytes: number | null;
+}
+
+/**
+ * Tells from the headers alone what `loadModel` would load with the same options.
+ * @throws FormatError, ConfigError, ShapeError, BackendUnavailableError
+ */
+export async function describeModel(
+  model: string = embeddedModelPath(),
+  { backend: choice, threads, ...options }: LoadOptions = {},
+): Promise<ModelDescription> {
+  const { checkpoint, description = "", modified, name } = await openNamed(model, options.name);
+  try {
+    const backend = await openBackend(choice, { threads });
+    try {
+      const prediction = await Engine.predict(checkpoint, backend, options);
+      const bytes = prediction && processBytes(prediction.memory);
+      return { name, description, modified, contextSize: contextSize(checkpoint, options), bytes };
+    } finally {
+      backend.close();
+    }
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function openNamed(model: string, name: string = modelName(model)): Promise<OpenedModel> {
+  const opened = { ...(await openModel(model)), name };
+  return path.resolve(model) === embeddedModelPath() ? { ...opened, description: EMBEDDED_MODEL.description } : opened;
 }
 
 /**
@@ -161,6 +213,8 @@ export interface LoadOptions extends ModelOptions {
   readonly prefixCacheSize?: number;
   /** Told one line for people when something goes wrong that answers do not suffer from. Default: nobody. */
   readonly onWarning?: (line: string) => void;
+  /** What the model is called in answers. Default: as its file or directory. */
+  readonly name?: string;
 }
 
 const PREFIX_CACHE_BYTES = 4 * 2 ** 30;
@@ -177,15 +231,11 @@ const PREFIX_CACHE_BYTES = 4 * 2 ** 30;
  */
 export async function loadModel(
   model: string = embeddedModelPath(),
-  { backend, threads, prefixCache, prefixCacheSize, onWarning, ...options }: LoadOptions = {},
+  { backend, threads, name, prefixCache, prefixCacheSize, onWarning, ...options }: LoadOptions = {},
 ): Promise<LoadedModel> {
-  const embedded = path.resolve(model) === embeddedModelPath();
   const host: ModelHost = {
     openBackend: (onNote) => openBackend(backend, { threads, onNote }),
-    openModel: async () => {
-      const opened = await openModel(model);
-      return embedded ? { ...opened, name: EMBEDDED_MODEL.id, description: EMBEDDED_MODEL.description } : opened;
-    },
+    openModel: () => openNamed(model, name),
     loadText: ({ gguf }) => (gguf ? textFromGguf(gguf) : loadText(model)),
     startTemplateThread: nodeTemplateThread(),
     openPrefixStore:

@@ -3,7 +3,7 @@ import type { Io } from "./io.ts";
 import type { Output } from "./output.ts";
 
 /** A named argument, `--like-this`. Parser, help and docs/CLI.md are made from it. */
-export type Arg = TextArg | ChoiceArg | NumberArg | FlagArg | ListArg;
+export type Arg = TextArg | ChoiceArg | NumberArg | BytesArg | FlagArg | ListArg;
 
 interface ArgBase {
   readonly help: string;
@@ -39,6 +39,12 @@ export interface NumberArg extends TakesValue {
   readonly aboveMin?: true;
 }
 
+/** An amount of memory such as 8GB; of the type number. */
+export interface BytesArg extends TakesValue {
+  readonly type: "bytes";
+  readonly default?: number;
+}
+
 export interface FlagArg extends ArgBase {
   readonly type: "flag";
   /** `--no-x` says false; neither leaves it undefined. */
@@ -48,6 +54,8 @@ export interface FlagArg extends ArgBase {
 /** May be given several times. */
 export interface ListArg extends ArgBase {
   readonly type: "list";
+  /** Items may have names, NAME=ITEM: a configuration file may also say one as a string, or several as an object. */
+  readonly named?: true;
   readonly value?: string;
 }
 
@@ -59,7 +67,7 @@ export interface Operand {
   readonly rest?: true;
 }
 
-export type TakesValueArg = TextArg | ChoiceArg | NumberArg;
+export type TakesValueArg = TextArg | ChoiceArg | NumberArg | BytesArg;
 
 export type Args = Readonly<Record<string, Arg>>;
 export type Operands = Readonly<Record<string, Operand>>;

@@ -15,9 +15,9 @@ export function generatedSections(): Readonly<Record<string, Readonly<Record<str
 }
 
 function requestTable(): string {
-  const rows = operations.map(({ aliases = [], method, open, path, summary }) => [
+  const rows = operations.map(({ admin, aliases = [], method, open, path, summary }) => [
     [path, ...aliases].map((name) => `\`${method} ${name}\``).join(", "),
-    `${summary}${open ? " (no key)" : ""}`,
+    `${summary}${open ? " (no key)" : admin ? " (admin key)" : ""}`,
   ]);
   return table(["Request", "Answer"], rows);
 }

@@ -1,4 +1,5 @@
 import { CommanderError, Option, Command as Parser } from "commander";
+import { parseBytes } from "./bytes.ts";
 import {
   type Arg,
   argHelp,
@@ -155,14 +156,27 @@ function argValue(name: string, arg: Arg, given: Given | undefined): unknown {
     throw wrong("true or false");
   }
   if (arg.type === "list") {
-    if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+    const items = arg.named ? namedItems(value) : value;
+    if (Array.isArray(items) && items.every((item) => typeof item === "string")) return items;
     throw arg.secret ? new UsageError(`${from}: want a list of strings`) : wrong("a list of strings");
+  }
+  if (arg.type === "bytes") {
+    const bytes = typeof value === "string" || typeof value === "number" ? parseBytes(String(value)) : Number.NaN;
+    if (Number.isNaN(bytes)) throw wrong("an amount of memory such as 8GB or 8GiB");
+    return bytes;
   }
   if (typeof value === "number" && (arg.type === "integer" || arg.type === "number"))
     return numberOf(from, String(value), arg);
   if (typeof value !== "string") throw wrong(arg.type === "integer" || arg.type === "number" ? "a number" : "a string");
   if (arg.type === "text") return value;
   return arg.type === "choice" ? choiceOf(from, value, arg) : numberOf(from, value, arg);
+}
+
+/** As a list what a configuration file says in another form; anything else as it is. */
+function namedItems(value: unknown): unknown {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.entries(value).map(([name, item]) => (typeof item === "string" ? `${name}=${item}` : item));
 }
 
 function choiceOf(from: string, text: string, { values }: ChoiceArg): string {

@@ -390,8 +390,8 @@ function runnerOptions(checkpoint: Checkpoint, backend: Backend, options: RoomOp
   return { pages, maxRows, maxSeqs: parallel, maxLogitRows: parallel, numerics, cacheType };
 }
 
-/** @throws ConfigError when more is asked for than the model was made for */
-function contextSize({ config }: Checkpoint, { contextSize: wanted }: RoomOptions): number {
+/** Positions that a sequence may have. @throws ConfigError when more is asked for than the model was made for */
+export function contextSize({ config }: Checkpoint, { contextSize: wanted }: RoomOptions): number {
   const limit = config.maxPositionEmbeddings;
   if (wanted === undefined) return Math.min(limit, DEFAULT_CONTEXT);
   if (Number.isInteger(wanted) && wanted > 0 && wanted <= limit) return wanted;

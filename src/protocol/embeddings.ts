@@ -35,4 +35,5 @@ export const embeddings = z.object({
   usage: z.object({ prompt_tokens: z.number(), total_tokens: z.number() }),
 });
 
+export type EmbeddingsRequest = z.output<typeof embeddingsRequest>;
 export type Embeddings = z.output<typeof embeddings>;

@@ -8,7 +8,7 @@ type Json = Record<string, unknown>;
 const DESCRIPTIONS: Readonly<Record<number, string>> = {
   400: "The request is wrong; `param` names the field",
   401: "The API key is missing or wrong",
-  403: "The host name is not one of this server's",
+  403: "The host name is not one of this server's, or the key may not do this",
   404: "There is nothing of this name",
   413: "The body is too large",
   415: "The body is not JSON",

@@ -8,13 +8,14 @@ import { errorBody } from "./error.ts";
 import { health } from "./health.ts";
 import { countTokensRequest, messagesRequest } from "./messages-request.ts";
 import { anthropicError, messagesAnswer, messagesEvent, tokensCount } from "./messages-response.ts";
-import { modelCard, modelList } from "./models.ts";
+import { modelCard, modelList, modelRequest } from "./models.ts";
 import {
   chatParameters,
   completionParameters,
   countTokensParameters,
   detokenizeParameters,
   embeddingsParameters,
+  manageParameters,
   messagesParameters,
   type Parameter,
   responsesParameters,
@@ -42,6 +43,8 @@ export interface Operation {
   readonly aliases?: readonly string[];
   /** No API key is asked for. */
   readonly open?: true;
+  /** An admin key is asked for. */
+  readonly admin?: true;
   readonly request?: { readonly schema: z.ZodType; readonly parameters: readonly Parameter[] };
   /** Of status 200; a string is the media type of an answer that is no JSON. Without one, the path never gives 200. */
   readonly answer?: z.ZodType | string;
@@ -55,7 +58,7 @@ export interface Operation {
 
 /** What a request may get that asks the model: a wrong body, a model that loads, a full queue, a time that is up. */
 const GENERATION_ERRORS = [400, 404, 413, 415, 503, 504];
-const TEXT_ERRORS = [400, 413, 415, 503];
+const TEXT_ERRORS = [400, 404, 413, 415, 503, 504];
 
 const chat = { schema: chatRequest, parameters: chatParameters };
 const text = { schema: completionRequest, parameters: completionParameters };
@@ -118,7 +121,7 @@ export const operations: readonly Operation[] = [
     summary: "How many tokens the prompt of such a conversation has",
     request: { schema: countTokensRequest, parameters: countTokensParameters },
     answer: tokensCount,
-    errors: [400, 413, 415, 529],
+    errors: [400, 404, 413, 415, 504, 529],
     error: anthropicError,
   },
   {
@@ -153,7 +156,7 @@ export const operations: readonly Operation[] = [
     method: "GET",
     path: "/v1/models",
     aliases: ["/models"],
-    summary: "The models that are served, with description and context_length",
+    summary: "The models that are served, with description, context_length, state and memory_bytes",
     answer: modelList,
     errors: [503],
   },
@@ -163,6 +166,24 @@ export const operations: readonly Operation[] = [
     summary: "One of these",
     answer: modelCard,
     errors: [404, 503],
+  },
+  {
+    method: "POST",
+    path: "/v1/models/load",
+    summary: "Loads a model, where it is not; answers when that is done",
+    admin: true,
+    request: { schema: modelRequest, parameters: manageParameters },
+    answer: modelCard,
+    errors: [400, 404, 413, 415, 503],
+  },
+  {
+    method: "POST",
+    path: "/v1/models/unload",
+    summary: "Unloads a model once its running answers have ended; it is loaded again when it is used",
+    admin: true,
+    request: { schema: modelRequest, parameters: manageParameters },
+    answer: modelCard,
+    errors: [400, 404, 413, 415, 503],
   },
   {
     method: "POST",

@@ -398,3 +398,8 @@ export const embeddingsParameters: readonly Parameter[] = [
   { name: "user", state: "accepted", note: "A label for the caller's own books; it is neither stored nor logged." },
   { name: "dimensions", state: "refused", note: "a vector has the model's hidden size" },
 ];
+
+/** Of POST /v1/models/load and /v1/models/unload. */
+export const manageParameters: readonly Parameter[] = [
+  { name: "model", state: "honoured", note: "The name in /v1/models.", extension: true },
+];

@@ -219,6 +219,8 @@ test("the model list describes the model; other names are not found there", asyn
       owned_by: "deepts",
       description: "A scripted model for tests.",
       context_length: 4096,
+      state: "loaded",
+      memory_bytes: null,
     },
   ]);
   expect((await app.request("/v1/models/scripted")).status).toBe(200);
@@ -242,20 +244,17 @@ test("while the model loads, health says so and routes ask to come back; afterwa
   expect(await refusal(list)).toMatchObject({ status: 503, code: "model_loading", type: "server_error" });
   expect((await app.request("/")).status).toBe(200);
   loaded(new ScriptedModel());
-  await model;
-  const ready = await app.request("/health");
-  expect([ready.status, await ready.json()]).toEqual([200, { status: "ok", model: "scripted" }]);
+  const health = async () => (await app.request("/health")).json();
+  await expect.poll(health).toEqual({ status: "ok", model: "scripted" });
+  expect((await app.request("/health")).status).toBe(200);
 });
 
 test("a model that could not be loaded is reported by every route", async () => {
   const model = Promise.reject(new Error("model.gguf: byte 0: no GGUF file"));
   const app = createApp({ model });
-  await model.catch(() => {});
-  const health = await app.request("/health");
-  expect([health.status, await health.json()]).toEqual([
-    500,
-    { status: "failed", message: "model.gguf: byte 0: no GGUF file" },
-  ]);
+  const health = async () => (await app.request("/health")).json();
+  await expect.poll(health).toEqual({ status: "failed", message: "model.gguf: byte 0: no GGUF file" });
+  expect((await app.request("/health")).status).toBe(500);
   expect(await refusal(await app.request("/v1/models"))).toMatchObject({ status: 500, code: "model_failed" });
 });
 

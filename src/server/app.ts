@@ -9,21 +9,26 @@ import type { ApiKey } from "./api-keys.ts";
 import type { Dialect } from "./dialects.ts";
 import { errorResponse, toApiError } from "./errors.ts";
 import { type Caller, Gate } from "./gate.ts";
-import { MeteredModel } from "./metered-model.ts";
+import type { Meter } from "./metered-model.ts";
 import { Metrics } from "./metrics.ts";
-import { type ModelDirectory, singleModel } from "./model-directory.ts";
+import { ModelDirectory } from "./model-directory.ts";
 import { type RateLimitOptions, RateLimits } from "./rate-limits.ts";
 import { ResponseStore, type StoreLimits } from "./response-store.ts";
 import { routes } from "./route-table.ts";
 import type { Limits, Route } from "./routes/route.ts";
 
 export interface AppOptions {
-  /** A promise of a model that is still being loaded: until then /health says so and other routes answer 503. */
-  readonly model: ServedModel | Promise<ServedModel>;
+  /**
+   * One model, or a promise of one that is still being loaded, or a directory of several. The app owns none of them.
+   * Until the first is loaded /health says so and other routes answer 503.
+   */
+  readonly model: ServedModel | Promise<ServedModel> | ModelDirectory;
   /** For the API's documents. Default empty. */
   readonly version?: string;
   /** Keys of which a request must carry one. Default none: everyone may ask. */
   readonly apiKeys?: readonly ApiKey[];
+  /** Keys that may manage the server, beside those of apiKeys that may. Without apiKeys nobody else needs one. Default none. */
+  readonly adminKeys?: readonly ApiKey[];
   /** Default: no limits. */
   readonly rateLimits?: RateLimitOptions;
   /** Host names by which clients may call this server, beside localhost and addresses. Default none. */
@@ -81,13 +86,13 @@ const CLIENT_CLOSED_REQUEST = 499;
 /** Answers carry a policy of their own only where they are a page. */
 const API_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
-/** The HTTP API over one model, from Request to Response: it runs in a process, over a socket, or in a test. */
+/** The HTTP API over models, from Request to Response: it runs in a process, over a socket, or in a test. */
 export function createApp(options: AppOptions): Hono<AppEnv> {
   const { allowedHosts = [], answerTimeoutMs, apiKeys = [], log, metrics = new Metrics(), version = "" } = options;
   const limits: Limits = { maxBodyBytes: options.maxBodyBytes ?? 4 << 20, keepAliveMs: options.keepAliveMs ?? 15_000 };
-  const directory = singleModel(options.model);
+  const models = options.model instanceof ModelDirectory ? options.model : ModelDirectory.of(options.model);
   const responses = new ResponseStore(options.storedResponses ?? DEFAULT_STORE);
-  const gate = new Gate(apiKeys, new RateLimits(options.rateLimits ?? {}));
+  const gate = new Gate(apiKeys, new RateLimits(options.rateLimits ?? {}), options.adminKeys);
   const app = new Hono<AppEnv>();
   const failures = new WeakMap<AppContext, unknown>();
 
@@ -111,8 +116,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
       ...(error === undefined ? {} : { error }),
     };
   };
-  /** The models as this caller sees them. */
-  const modelsFor = (caller: Caller): ModelDirectory => {
+  const meterOf = (caller: Caller): Meter => {
     const { key } = caller;
     const wishes = {
       ...(key === null ? {} : { cacheSalt: Buffer.from(key.hash).toString("hex"), priority: key.priority ?? 0 }),
@@ -121,11 +125,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
     const onSpent = (tokens: number) => {
       gate.spend(caller, tokens).catch((error: unknown) => log?.(lostCount(caller, error)));
     };
-    return {
-      list: () => directory.list(),
-      health: () => directory.health(),
-      find: (name) => new MeteredModel(directory.find(name), { metrics, wishes, onSpent }),
-    };
+    return { metrics, wishes, onSpent };
   };
 
   app.use(requestId());
@@ -150,7 +150,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
     app.use(cors({ origin, exposeHeaders: EXPOSED_HEADERS, maxAge: 600 }));
   }
 
-  for (const { method, path, dialect = "openai", open = false, handler } of routes) {
+  for (const { method, path, dialect = "openai", open = false, admin = false, handler } of routes) {
     app.on(method, path, async (c) => {
       const started = performance.now();
       const reportError = (error: ApiError) => {
@@ -161,9 +161,11 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
         const address = c.env?.address ?? "";
         const caller = open ? { id: address, key: null } : gate.identify(c.req.raw.headers, address);
         c.set("caller", caller);
+        if (admin) gate.checkAdmin(caller);
         const left = open ? {} : await gate.admit(caller);
         const response = await handler(c.req.raw, {
-          models: modelsFor(caller),
+          models,
+          meter: meterOf(caller),
           caller,
           responses,
           metrics,

@@ -63,6 +63,19 @@ export class Metrics {
     registers: [this.#registry],
   });
 
+  readonly modelLoaded = new Gauge({
+    name: "deepts_model_loaded",
+    help: "1 where the model is loaded, else 0.",
+    labelNames: ["model"] as const,
+    registers: [this.#registry],
+  });
+  readonly modelMemory = new Gauge({
+    name: "deepts_model_memory_bytes",
+    help: "Memory of the model's weights, cache and scratch; 0 where it is not loaded.",
+    labelNames: ["model"] as const,
+    registers: [this.#registry],
+  });
+
   /** @param processMetrics memory, CPU and event loop of the process too: once a process, since they observe it */
   constructor({ processMetrics = false }: { readonly processMetrics?: boolean } = {}) {
     if (processMetrics) collectDefaultMetrics({ register: this.#registry });

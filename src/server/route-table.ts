@@ -5,7 +5,7 @@ import { createEmbeddings } from "./routes/embeddings.ts";
 import { getHealth } from "./routes/health.ts";
 import { countTokens, messages } from "./routes/messages.ts";
 import { getMetrics } from "./routes/metrics.ts";
-import { getModel, listModels } from "./routes/models.ts";
+import { getModel, listModels, loadModel, unloadModel } from "./routes/models.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { createResponse, deleteResponse, getResponse } from "./routes/responses.ts";
 import type { Route } from "./routes/route.ts";
@@ -20,6 +20,8 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/docs", open: true, handler: docsPage },
   { method: "GET", path: "/v1/models", handler: listModels },
   { method: "GET", path: "/v1/models/:id{.+}", handler: getModel },
+  { method: "POST", path: "/v1/models/load", admin: true, handler: loadModel },
+  { method: "POST", path: "/v1/models/unload", admin: true, handler: unloadModel },
   { method: "POST", path: "/v1/chat/completions", handler: chatCompletions },
   { method: "POST", path: "/v1/completions", handler: completions },
   { method: "POST", path: "/v1/embeddings", handler: createEmbeddings },

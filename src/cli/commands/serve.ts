@@ -1,19 +1,29 @@
 import { readFile } from "node:fs/promises";
-import type { Engine } from "../../engine/engine.ts";
 import { ConfigError } from "../../errors.ts";
-import { type LoadedModel, loadModel } from "../../node.ts";
 import { packageVersion } from "../../version.ts";
-import { formatBytes } from "../bytes.ts";
 import { type Args, defineCommand, type Values } from "../command.ts";
 import { SERVE_EXITS, UsageError } from "../exit-codes.ts";
-import { loadShowing } from "../loading.ts";
 import { printedConfig } from "../print-config.ts";
 import { openRedis } from "../rate-limit-store.ts";
 import { requestLogger } from "../request-logger.ts";
+import { modelSource, namedModels } from "../served-models.ts";
 import { computeArgs, ctxSizeArg, deterministicArg, modelArg, parallelArg } from "../shared-args.ts";
 
 const args = {
-  model: modelArg,
+  model: {
+    type: "list",
+    named: true,
+    value: "[NAME=]MODEL",
+    env: modelArg.env,
+    help: ".gguf file (of a split one the first) or directory with config.json; of several the first is loaded at start, the others when they are used; default the embedded model",
+  },
+  memory: {
+    type: "bytes",
+    value: "SIZE",
+    env: "DEEPTS_MEMORY",
+    help: "what the loaded models may take together, e.g. 16GB: the one unused for longest makes room; default no limit",
+  },
+  lazy: { type: "flag", env: "DEEPTS_LAZY", help: "load no model at start, the first too when it is used" },
   port: {
     type: "integer",
     min: 0,
@@ -74,6 +84,13 @@ const args = {
     env: "DEEPTS_API_KEYS",
     help: "JSON file of keys with names and limits (docs/API.md)",
   },
+  adminKey: {
+    type: "text",
+    value: "KEY",
+    env: "DEEPTS_ADMIN_KEY",
+    secret: true,
+    help: "key that may load and unload models; alone it leaves all else open",
+  },
   requestsPerMinute: {
     type: "integer",
     value: "N",
@@ -132,7 +149,7 @@ const args = {
 
 export const serve = defineCommand({
   name: "serve",
-  summary: "Serve a model over the OpenAI-compatible HTTP API",
+  summary: "Serve models over the OpenAI-compatible HTTP API",
   description:
     "GET /health answers at once and says when the model is loaded; then one line `listening on URL` is printed.\n" +
     "SIGINT and SIGTERM let running answers end; a second one ends the process at once.\n" +
@@ -143,6 +160,10 @@ export const serve = defineCommand({
     { command: "deepts", what: "the embedded model on http://127.0.0.1:8080" },
     { command: "deepts serve --model ./DeepSeek-V2-Lite --port 9000", what: "a Hugging Face directory" },
     {
+      command: "deepts serve --model small=a.gguf --model big=b.gguf --memory 16GB",
+      what: "two models, and memory for one of them at a time",
+    },
+    {
       command: "deepts serve --model m.gguf --host 0.0.0.0 --allowed-host llm.example.org",
       what: "for other machines",
     },
@@ -152,15 +173,17 @@ export const serve = defineCommand({
   async run({ args: given, io, stdout, stderr, signal }) {
     if (given.printConfig) return stdout.line(printedConfig(args, given));
     const { backend, threads, numerics, cacheType, ctxSize: contextSize, parallel, deterministic } = given;
+    const models = namedModels(given.model);
     const files = await readFiles(given);
     const limits = { requestsPerMinute: given.requestsPerMinute, tokensPerMinute: given.tokensPerMinute };
     const redis =
       given.redis === undefined ? null : await openRedis(given.redis, (problem) => void stderr.line(problem));
     // Not at the top: the other commands start faster without a server.
-    const [{ createApp }, { listen }, { Metrics }] = await Promise.all([
+    const [{ createApp }, { listen }, { Metrics }, { ModelDirectory }] = await Promise.all([
       import("../../server/app.ts"),
       import("../../server/listen.ts"),
       import("../../server/metrics.ts"),
+      import("../../server/model-directory.ts"),
     ]);
     const cacheMemory = given.cacheMemory === undefined ? undefined : given.cacheMemory * 2 ** 20;
     const compute = { backend, threads, numerics, cacheType, contextSize, parallel, cacheMemory, deterministic };
@@ -170,18 +193,20 @@ export const serve = defineCommand({
       prefixCacheSize: given.prefixCacheSize * 2 ** 20,
       onWarning: (line: string) => void stderr.line(line),
     };
+    const directory = new ModelDirectory(
+      models.map((model) => modelSource(model, options, { stderr })),
+      { memoryBytes: given.memory },
+    );
     const maxBodyBytes = given.maxBody * 2 ** 20;
     const listening = listen(
       { fetch: (request, origin) => app.fetch(request, origin) },
       { port: given.port, host: given.host, signal, tls: files.tls, webSockets: { maxFrameBytes: maxBodyBytes } },
     );
-    const loading = listening.then(() =>
-      loadShowing({ stderr, signal }, (watch) => loadModel(given.model, { ...options, ...watch })),
-    );
     const app = createApp({
-      model: loading.then(({ engine }) => engine),
+      model: directory,
       version: packageVersion(),
       apiKeys: files.apiKeys,
+      adminKeys: files.adminKeys,
       rateLimits: { ...limits, redis: redis?.client },
       allowedHosts: given.allowedHost,
       cors: given.cors.includes("*") ? "*" : given.cors.length > 0 ? given.cors : undefined,
@@ -195,18 +220,14 @@ export const serve = defineCommand({
       throw error;
     });
     try {
-      const model = await loading;
-      try {
-        for (const line of introduction(model)) await stderr.line(line);
-        await stdout.line(`listening on ${server.url}`);
-        await server.closed;
-      } finally {
-        await model.close();
-      }
+      await directory.start({ load: !given.lazy, signal });
+      await stdout.line(`listening on ${server.url}`);
+      await server.closed;
     } catch (error) {
       // The signal's reason: loading was broken off, which is what was wanted.
       if (!signal.aborted) throw error;
     } finally {
+      await directory.close();
       await server.close();
       await redis?.close();
     }
@@ -219,26 +240,16 @@ async function readFiles(given: Values<typeof args, Record<never, never>>) {
     readFile(file).catch((cause: Error) => {
       throw new ConfigError(flag, `cannot read ${file}: ${cause.message}`, { cause });
     });
-  const { apiKey, apiKeys, tlsCert, tlsKey } = given;
+  const { adminKey, apiKey, apiKeys, tlsCert, tlsKey } = given;
   const { parseApiKeys, singleApiKey } = await import("../../server/api-keys.ts");
   const single = apiKey.map((key, i) => singleApiKey(key, i === 0 ? "default" : `default-${i + 1}`, "--api-key"));
   const named = apiKeys === undefined ? [] : parseApiKeys(String(await read("--api-keys", apiKeys)), apiKeys);
+  const adminKeys = adminKey === undefined ? [] : [{ ...singleApiKey(adminKey, "admin", "--admin-key"), admin: true }];
   if ((tlsCert === undefined) !== (tlsKey === undefined))
     throw new UsageError("--tls-cert and --tls-key belong together");
   const tls =
     tlsCert === undefined || tlsKey === undefined
       ? undefined
       : { cert: await read("--tls-cert", tlsCert), key: await read("--tls-key", tlsKey) };
-  return { apiKeys: [...single, ...named], tls };
-}
-
-function introduction({ engine, notes }: LoadedModel): string[] {
-  return [`model ${engine.id}`, engine.description, ...notes, memoryOf(engine)].filter((line) => line !== "");
-}
-
-function memoryOf({ memory, contextSize }: Engine): string {
-  const { weights, mapped, tables, cache, scratch } = memory;
-  const file = mapped + tables > 0 ? ` and ${formatBytes(mapped + tables)} of the file` : "";
-  const parts = `weights ${formatBytes(weights)}${file}, cache ${formatBytes(cache)}, scratch ${formatBytes(scratch)}`;
-  return `context ${contextSize} tokens; memory: ${parts}`;
+  return { apiKeys: [...single, ...named], adminKeys, tls };
 }

@@ -22,6 +22,7 @@ import { toChatLogprobs } from "../logprobs.ts";
 import { merge, type Source } from "../merge.ts";
 import { sse } from "../sse.ts";
 import { UsageCounter } from "../usage.ts";
+import { streamWithModel, withModel } from "../with-model.ts";
 import type { RouteContext } from "./route.ts";
 
 type ChoiceEvents = AsyncIterable<{ readonly index: number; readonly value: AnswerEvent }>;
@@ -31,14 +32,20 @@ type ChoiceEvents = AsyncIterable<{ readonly index: number; readonly value: Answ
  * or when the queue is full.
  */
 export async function chatCompletions(request: Request, context: RouteContext): Promise<Response> {
-  const { dialect, limits, models, reportError } = context;
+  const { dialect, limits, reportError } = context;
   const body = parseRequest(chatRequest, chatParameters, await readJson(request, limits.maxBodyBytes));
-  const model = models.find(body.model);
-  const sources = await chatSources(body, model);
   const abort = followSignal(request.signal);
-  const events = merge(sources, { width: sources.length, signal: abort.signal });
-  if (!body.stream) return answerJson(toCompletion(events, body, model), context);
-  return sse(toChunks(events, body, model), {
+  const { signal } = abort;
+  const eventsOf = async (model: ServedModel) => {
+    const sources = await chatSources(body, model);
+    return merge(sources, { width: sources.length, signal });
+  };
+  if (!body.stream) {
+    const complete = async (model: ServedModel) => toCompletion(await eventsOf(model), body, model);
+    return answerJson(withModel(context, body.model, signal, complete), context);
+  }
+  const chunks = async (model: ServedModel) => toChunks(await eventsOf(model), body, model);
+  return sse(streamWithModel(context, body.model, signal, chunks), {
     dialect,
     keepAliveMs: limits.keepAliveMs,
     onCancel: () => abort.abort(),

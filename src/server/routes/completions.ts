@@ -16,6 +16,7 @@ import { toCompletionLogprobs } from "../logprobs.ts";
 import { merge, type Source } from "../merge.ts";
 import { sse } from "../sse.ts";
 import { type CountedTokens, UsageCounter } from "../usage.ts";
+import { streamWithModel, withModel } from "../with-model.ts";
 import type { RouteContext } from "./route.ts";
 
 type ChoiceEvents = AsyncIterable<{ readonly index: number; readonly value: GenerationEvent }>;
@@ -26,14 +27,20 @@ const WIDTH = 8;
 
 /** POST /v1/completions: statuses as /v1/chat/completions. */
 export async function completions(request: Request, context: RouteContext): Promise<Response> {
-  const { dialect, limits, models, reportError } = context;
+  const { dialect, limits, reportError } = context;
   const body = parseRequest(completionRequest, completionParameters, await readJson(request, limits.maxBodyBytes));
-  const model = models.find(body.model);
-  const sources = completionSources(body, model);
   const abort = followSignal(request.signal);
-  const events = merge(sources, { width: WIDTH, signal: abort.signal });
-  if (!body.stream) return answerJson(toCompletion(events, sources.length, body, model), context);
-  return sse(toChunks(events, body, model), {
+  const { signal } = abort;
+  if (!body.stream) {
+    const complete = (model: ServedModel) => {
+      const sources = completionSources(body, model);
+      return toCompletion(merge(sources, { width: WIDTH, signal }), sources.length, body, model);
+    };
+    return answerJson(withModel(context, body.model, signal, complete), context);
+  }
+  const chunks = (model: ServedModel) =>
+    toChunks(merge(completionSources(body, model), { width: WIDTH, signal }), body, model);
+  return sse(streamWithModel(context, body.model, signal, chunks), {
     dialect,
     keepAliveMs: limits.keepAliveMs,
     onCancel: () => abort.abort(),

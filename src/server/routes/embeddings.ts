@@ -1,14 +1,21 @@
-import { type Embeddings, embeddingsRequest } from "../../protocol/embeddings.ts";
+import type { ServedModel } from "../../engine/generation.ts";
+import { type Embeddings, type EmbeddingsRequest, embeddingsRequest } from "../../protocol/embeddings.ts";
 import { embeddingsParameters } from "../../protocol/parameters.ts";
 import { parseRequest } from "../../protocol/parse-request.ts";
 import { checkLength, checkTokens } from "../check-tokens.ts";
 import { readJson } from "../json-body.ts";
+import { withModel } from "../with-model.ts";
 import type { RouteContext } from "./route.ts";
 
 /** POST /v1/embeddings: statuses as /v1/chat/completions. The inputs are read one after the other. */
-export async function createEmbeddings(request: Request, { limits, models }: RouteContext): Promise<Response> {
-  const body = parseRequest(embeddingsRequest, embeddingsParameters, await readJson(request, limits.maxBodyBytes));
-  const model = models.find(body.model);
+export async function createEmbeddings(request: Request, context: RouteContext): Promise<Response> {
+  const { maxBodyBytes } = context.limits;
+  const body = parseRequest(embeddingsRequest, embeddingsParameters, await readJson(request, maxBodyBytes));
+  const embed = (model: ServedModel) => toEmbeddings(body, model, request.signal);
+  return Response.json(await withModel(context, body.model, request.signal, embed));
+}
+
+async function toEmbeddings(body: EmbeddingsRequest, model: ServedModel, signal: AbortSignal): Promise<Embeddings> {
   const prompts = body.input.map((input, i) => {
     const param = body.input.length > 1 ? `input[${i}]` : "input";
     const ids = typeof input === "string" ? model.encodePrompt(input, { special: false }) : input;
@@ -17,17 +24,17 @@ export async function createEmbeddings(request: Request, { limits, models }: Rou
   });
   const data: Embeddings["data"] = [];
   for (const [index, prompt] of prompts.entries()) {
-    const vector = await model.embed(prompt, body.pooling, { signal: request.signal });
+    const vector = await model.embed(prompt, body.pooling, { signal });
     const embedding = body.encoding_format === "float" ? [...vector] : base64(vector);
     data.push({ object: "embedding", index, embedding });
   }
   const tokens = prompts.reduce((sum, { length }) => sum + length, 0);
-  return Response.json({
+  return {
     object: "list",
     data,
     model: model.id,
     usage: { prompt_tokens: tokens, total_tokens: tokens },
-  } satisfies Embeddings);
+  };
 }
 
 function base64(vector: Float32Array): string {

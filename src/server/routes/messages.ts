@@ -19,17 +19,20 @@ import { toSampling } from "../generation-request.ts";
 import { readJson } from "../json-body.ts";
 import { begunByAnthropic, forcedByAnthropic, fromAnthropic, offeredByAnthropic } from "../messages-input.ts";
 import { type SseEvent, sse } from "../sse.ts";
+import { streamWithModel, withModel } from "../with-model.ts";
 import type { RouteContext } from "./route.ts";
 
 /** POST /v1/messages, Anthropic's: statuses as /v1/chat/completions, but 529 where that has 503. */
 export async function messages(request: Request, context: RouteContext): Promise<Response> {
-  const { dialect, limits, models, reportError } = context;
+  const { dialect, limits, reportError } = context;
   const body = parseRequest(messagesRequest, messagesParameters, await readJson(request, limits.maxBodyBytes));
-  const model = models.find(body.model);
-  const conversation = await openMessages(body, model, body.max_tokens, body.stop_sequences);
   const abort = followSignal(request.signal);
-  const blocks = answerBlocks(conversation.answer(toSampling(body, 0))(abort.signal));
-  const events = toEvents(blocks, emptyAnswer(model, conversation.promptTokens));
+  const { signal } = abort;
+  const events = streamWithModel(context, body.model, signal, async (model) => {
+    const conversation = await openMessages(body, model, body.max_tokens, body.stop_sequences);
+    const blocks = answerBlocks(conversation.answer(toSampling(body, 0))(signal));
+    return toEvents(blocks, emptyAnswer(model, conversation.promptTokens));
+  });
   if (!body.stream) return Response.json(await toAnswer(events));
   return sse(framed(events), {
     dialect,
@@ -40,9 +43,12 @@ export async function messages(request: Request, context: RouteContext): Promise
 }
 
 /** POST /v1/messages/count_tokens: how long the prompt of such a request is. */
-export async function countTokens(request: Request, { limits, models }: RouteContext): Promise<Response> {
-  const body = parseRequest(countTokensRequest, countTokensParameters, await readJson(request, limits.maxBodyBytes));
-  const { promptTokens } = await openMessages(body, models.find(body.model), null);
+export async function countTokens(request: Request, context: RouteContext): Promise<Response> {
+  const { maxBodyBytes } = context.limits;
+  const body = parseRequest(countTokensRequest, countTokensParameters, await readJson(request, maxBodyBytes));
+  const { promptTokens } = await withModel(context, body.model, request.signal, (model) =>
+    openMessages(body, model, null),
+  );
   return Response.json({ input_tokens: promptTokens } satisfies TokensCount);
 }
 

@@ -16,6 +16,7 @@ import { readJson } from "../json-body.ts";
 import { toChatLogprobs } from "../logprobs.ts";
 import { forcedByResponses, fromResponses, offeredByResponses } from "../responses-input.ts";
 import { type SseEvent, sse } from "../sse.ts";
+import { streamWithModel } from "../with-model.ts";
 import type { RouteContext } from "./route.ts";
 
 const WITH_LOGPROBS = "message.output_text.logprobs";
@@ -26,14 +27,16 @@ type WithoutNumber<E> = E extends unknown ? Omit<E, "sequence_number"> : never;
 
 /** POST /v1/responses: statuses as /v1/chat/completions, and 404 for a previous_response_id that is not stored. */
 export async function createResponse(request: Request, context: RouteContext): Promise<Response> {
-  const { caller, limits, models, reportError, responses } = context;
+  const { caller, limits, reportError, responses } = context;
   const body = parseRequest(responsesRequest, responsesParameters, await readJson(request, limits.maxBodyBytes));
-  const model = models.find(body.model);
   const { previous_response_id: previous } = body;
   const earlier = previous === undefined ? [] : responses.get(caller.id, previous, "previous_response_id").conversation;
   const items = [...earlier, ...body.input];
   const abort = followSignal(request.signal);
-  const events = toEvents(await openBlocks(body, items, model, abort.signal), body, model);
+  const { signal } = abort;
+  const events = streamWithModel(context, body.model, signal, async (model) =>
+    toEvents(await openBlocks(body, items, model, signal), body, model),
+  );
   const keep = (response: ResponseObject) => {
     if (response.store)
       responses.put(caller.id, { response, conversation: [...items, ...response.output.map(asInput)] });

@@ -1,6 +1,7 @@
 import type { ApiError } from "../../errors.ts";
 import type { Dialect } from "../dialects.ts";
 import type { Caller } from "../gate.ts";
+import type { Meter } from "../metered-model.ts";
 import type { Metrics } from "../metrics.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import type { ResponseStore } from "../response-store.ts";
@@ -8,6 +9,8 @@ import type { ResponseStore } from "../response-store.ts";
 /** What every route is given. */
 export interface RouteContext {
   readonly models: ModelDirectory;
+  /** How the caller's use of models is counted; with-model.ts applies it. */
+  readonly meter: Meter;
   readonly caller: Caller;
   readonly responses: ResponseStore;
   readonly metrics: Metrics;
@@ -15,9 +18,9 @@ export interface RouteContext {
   readonly version: string;
   readonly limits: Limits;
   readonly dialect: Dialect;
-  /** Parts of the path that the route's pattern names. */
   /** Web origins whose pages may call. */
   readonly origins: readonly string[] | "*";
+  /** Parts of the path that the route's pattern names. */
   readonly params: Readonly<Record<string, string>>;
   /** Takes an error that comes after the status has been sent, for the log. */
   readonly reportError: (error: ApiError) => void;
@@ -41,5 +44,7 @@ export interface Route {
   readonly dialect?: Dialect;
   /** Anyone may ask, without a key and without limit. Default false. */
   readonly open?: true;
+  /** Only with an admin key. Default false. */
+  readonly admin?: true;
   readonly handler: Handler;
 }

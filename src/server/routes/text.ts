@@ -11,31 +11,37 @@ import {
 import { checkTokens } from "../check-tokens.ts";
 import { toChatInput } from "../generation-request.ts";
 import { readJson } from "../json-body.ts";
+import { withModel } from "../with-model.ts";
 import type { RouteContext } from "./route.ts";
 
 /** POST /tokenize: text to ids. */
-export async function tokenize(request: Request, { limits, models }: RouteContext): Promise<Response> {
-  const body = parseRequest(tokenizeRequest, tokenizeParameters, await readJson(request, limits.maxBodyBytes));
-  const model = models.find(body.model);
+export async function tokenize(request: Request, context: RouteContext): Promise<Response> {
+  const { maxBodyBytes } = context.limits;
+  const body = parseRequest(tokenizeRequest, tokenizeParameters, await readJson(request, maxBodyBytes));
   const options = { special: body.parse_special };
-  const ids = body.add_special ? model.encodePrompt(body.content, options) : model.encode(body.content, options);
-  const tokens = body.with_pieces ? ids.map((id) => ({ id, piece: pieceOf(model.tokenBytes(id)) })) : ids;
+  const tokens = await withModel(context, body.model, request.signal, (model) => {
+    const ids = body.add_special ? model.encodePrompt(body.content, options) : model.encode(body.content, options);
+    return body.with_pieces ? ids.map((id) => ({ id, piece: pieceOf(model.tokenBytes(id)) })) : ids;
+  });
   return Response.json({ tokens } satisfies Tokenized);
 }
 
 /** POST /detokenize: ids to text. */
-export async function detokenize(request: Request, { limits, models }: RouteContext): Promise<Response> {
-  const body = parseRequest(detokenizeRequest, detokenizeParameters, await readJson(request, limits.maxBodyBytes));
-  const model = models.find(body.model);
-  return Response.json({ content: model.decode(checkTokens(body.tokens, "tokens", model)) } satisfies Detokenized);
+export async function detokenize(request: Request, context: RouteContext): Promise<Response> {
+  const { maxBodyBytes } = context.limits;
+  const body = parseRequest(detokenizeRequest, detokenizeParameters, await readJson(request, maxBodyBytes));
+  const content = await withModel(context, body.model, request.signal, (model) =>
+    model.decode(checkTokens(body.tokens, "tokens", model)),
+  );
+  return Response.json({ content } satisfies Detokenized);
 }
 
 /** POST /apply-template: the prompt that a chat request makes. */
-export async function applyTemplate(request: Request, { limits, models }: RouteContext): Promise<Response> {
-  const body = parseRequest(templateRequest, templateParameters, await readJson(request, limits.maxBodyBytes));
-  const model = models.find(body.model);
+export async function applyTemplate(request: Request, context: RouteContext): Promise<Response> {
+  const { maxBodyBytes } = context.limits;
+  const body = parseRequest(templateRequest, templateParameters, await readJson(request, maxBodyBytes));
   const chat = { ...toChatInput(body), addGenerationPrompt: body.add_generation_prompt };
-  const { text, ids } = await model.renderChat(chat);
+  const { text, ids } = await withModel(context, body.model, request.signal, (model) => model.renderChat(chat));
   return Response.json({ prompt: text, tokens: [...ids] } satisfies Templated);
 }
 
