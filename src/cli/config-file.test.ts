@@ -58,6 +58,20 @@ test("the command line goes before the environment, that before the file, that b
   });
 });
 
+test.each([
+  ["one model", "a.gguf", ["a.gguf"]],
+  ["a list of models", ["small=a.gguf", "b.gguf"], ["small=a.gguf", "b.gguf"]],
+  ["models by name", { small: "a.gguf", big: "b.gguf" }, ["small=a.gguf", "big=b.gguf"]],
+])("a file may say %s", async (_what, model, list) => {
+  const place = await folder({ "x.json": JSON.stringify({ model, memory: "8GB" }) });
+  const { config } = await printed(["--config", path.join(place, "x.json")]);
+  expect(config).toMatchObject({ model: list, memory: 8e9 });
+  expect((await printed([], { DEEPTS_MODEL: list.join(","), DEEPTS_MEMORY: "1GiB" })).config).toMatchObject({
+    model: list,
+    memory: 2 ** 30,
+  });
+});
+
 test("what is printed can be read again, but for the secrets, which are masked", async () => {
   const env = { DEEPTS_API_KEY: "sk-very-secret-key", DEEPTS_REDIS: "redis://me:hidden@host:6379" };
   const { config } = await printed(["--ctx-size", "100"], env);
@@ -72,6 +86,8 @@ test.each([
   ['{"prot": 1}', /x\.json: unknown setting "prot"; there are .*port/],
   ['{"port": "many"}', /x\.json: port: want an integer \(0 to 65535\), got "many"/],
   ['{"port": 70000}', /x\.json: port: want an integer/],
+  ['{"model": {"a": 1}}', /x\.json: model: want a list of strings, got \{"a":1\}/],
+  ['{"memory": "much"}', /x\.json: memory: want an amount of memory such as 8GB or 8GiB, got "much"/],
   ['{"host": 5}', /x\.json: host: want a string, got 5/],
   ['{"cors": "a"}', /x\.json: cors: want a list of strings, got "a"/],
   ['{"logLevel": "loud"}', /x\.json: logLevel: want silent, error, info/],

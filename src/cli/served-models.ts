@@ -31,9 +31,7 @@ export function namedModels(given: readonly string[]): NamedModel[] {
   const names = models.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice === undefined) return models;
-  throw new UsageError(
-    `--model: two models are called ${twice}: give them names, as in --model small=${models[0]!.path}`,
-  );
+  throw new UsageError(`--model: two models are called ${twice}: name each differently, as in --model small=PATH`);
 }
 
 /** A model for the server, which says on stderr when it has been loaded. */

@@ -91,7 +91,7 @@ export const chatParameters: readonly Parameter[] = [
   {
     name: "model",
     state: "honoured",
-    note: "Any name, or none, while one model is served; the answer names the real one.",
+    note: "A name in /v1/models, or none for the first. While one model is served, any name; the answer has the real one.",
   },
   {
     name: "messages",

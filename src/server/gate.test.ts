@@ -50,6 +50,27 @@ test("health, page and documents need no key; metrics and models do", async () =
   expect(await statuses("/metrics", "/v1/models", "/v1/responses/x")).toEqual([401, 401, 401]);
 });
 
+test("models are managed with an admin key only; where it is the only key, all else needs none", async () => {
+  const admin = { ...singleApiKey("sk-admin-0123456789", "admin", "--admin-key"), admin: true };
+  const load = async (options: Partial<AppOptions>, headers: Record<string, string>) => {
+    const response = await open(options).ask(headers, "/v1/models/load", { model: "scripted" });
+    return [response.status, ((await response.json()) as { error?: { code: string } }).error?.code];
+  };
+  expect(await load({ adminKeys: [admin] }, bearer("sk-admin-0123456789"))).toEqual([200, undefined]);
+  expect(await load({ apiKeys: [alice, admin] }, bearer("sk-admin-0123456789"))).toEqual([200, undefined]);
+  expect(await load({ adminKeys: [admin] }, {})).toEqual([401, "invalid_api_key"]);
+  expect(await load({ adminKeys: [admin] }, bearer("none"))).toEqual([401, "invalid_api_key"]);
+  expect(await load({ apiKeys: [alice], adminKeys: [admin] }, {})).toEqual([401, "invalid_api_key"]);
+  expect(await load({ apiKeys: [alice], adminKeys: [admin] }, bearer(KEY))).toEqual([403, "admin_key_required"]);
+  expect(await load({ apiKeys: [alice] }, bearer(KEY))).toEqual([403, "admin_key_required"]);
+  expect(await load({}, {})).toEqual([403, "admin_key_required"]);
+
+  const { ask, model } = open({ adminKeys: [admin] });
+  expect([(await ask()).status, (await ask(bearer("none"))).status]).toEqual([200, 200]);
+  await ask(bearer("sk-admin-0123456789"));
+  expect(model.requests.map(({ cacheSalt }) => cacheSalt)).toEqual([undefined, undefined, "admin"]);
+});
+
 test("a key is nowhere but in the request: not in memory, logs or errors", async () => {
   const log: RequestLog[] = [];
   const { ask } = open({ apiKeys: [alice], log: (entry) => log.push(entry) });

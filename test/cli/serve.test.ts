@@ -97,6 +97,25 @@ describe("deepts serve", () => {
     expect(await server.ended).toMatchObject({ code: 0 });
   });
 
+  it("serves several models, each from its first use, in memory for one", async () => {
+    const room = ["--ctx-size", "64", "--parallel", "1"];
+    const { memory } = JSON.parse((await deepts(["inspect", model, "--json", ...room])).stdout);
+    const models = ["--model", `one=${model}`, "--model", `two=${model}`, "--memory", `${memory.loaded.process}`];
+    const server = start(["serve", "--port", "0", "--lazy", ...models, ...room]);
+    const [, url] = await server.until(LISTENING);
+    const states = async () => {
+      const { data } = await (await fetch(`${url}/v1/models`)).json();
+      return data.map(({ id, state }: { id: string; state: string }) => `${id} ${state}`);
+    };
+    expect(await states()).toEqual(["one unloaded", "two unloaded"]);
+    for (const name of ["two", "one"])
+      expect(await (await chatRequest(url!, { model: name, max_tokens: 1 })).json()).toMatchObject({ model: name });
+    expect(await states()).toEqual(["one loaded", "two unloaded"]);
+    server.child.kill("SIGTERM");
+    const { code, stderr } = await server.ended;
+    expect([code, stderr.match(/^model .*/gm)]).toEqual([0, ["model two", "model one"]]);
+  });
+
   it("asks for a key, speaks TLS and logs requests without what was said", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "deepts-serve-"));
     onTestFinished(() => rm(folder, { recursive: true }));
@@ -152,6 +171,15 @@ describe("deepts serve", () => {
       "--tls-cert and --tls-key: want a PEM",
     ],
     ["a Redis that is not there", ["--redis", "redis://127.0.0.1:1"], 2, "--redis: no answer from 127.0.0.1:1"],
+    ["an admin key that can be guessed", ["--admin-key", "secret"], 2, "--admin-key: want a key of at least 16"],
+    ["two models of one name", ["--model", model, "--model", model], 2, "--model: two models are called v3-tiny"],
+    [
+      "a second model that is not there",
+      ["--model", model, "--model", "b=nosuch.gguf"],
+      3,
+      "nosuch.gguf: byte 0: there is no such",
+    ],
+    ["a model larger than memory", ["--memory", "1MB"], 2, '--memory: model "v3-tiny" takes'],
     ["an unknown backend", ["--backend", "nosuch"], 4, "backend nosuch: unknown; want auto, cpu, wasm, reference"],
     ["a backend whose file is not there", ["--backend", "./nosuch.mjs"], 4, "backend ./nosuch.mjs: cannot be imported"],
     ["a model that is not there", ["--model", "nosuch.gguf"], 3, "nosuch.gguf: byte 0: there is no such file"],
@@ -160,7 +188,8 @@ describe("deepts serve", () => {
     ["a cache without room for an answer", ["--cache-memory", "1"], 2, "--cache-memory: 1.0 MiB"],
     ["an address of another machine", ["--host", "192.0.2.1"], 1, "this machine has no address 192.0.2.1"],
   ])("ends at once for %s", async (_what, args, code, says) => {
-    const result = await deepts(["serve", "--port", "0", "--model", model, ...args]);
+    const models = args.includes("--model") ? [] : ["--model", model];
+    const result = await deepts(["serve", "--port", "0", ...models, ...args]);
     expect(result).toMatchObject({ code, stdout: "" });
     expect(result.stderr).toContain(`deepts: ${says}`);
     expect(result.stderr.trim().split("\n")).toHaveLength(1);
