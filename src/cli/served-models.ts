@@ -50,8 +50,13 @@ export function modelSource(
     async load(signal): Promise<OpenModel> {
       const load = (watch: object) => loadModel(path, { ...named, ...watch });
       const loaded = await loadShowing({ stderr, signal }, load);
-      for (const line of introduction(loaded)) await stderr.line(line);
       const { close, engine } = loaded;
+      try {
+        for (const line of introduction(loaded)) await stderr.line(line);
+      } catch (error) {
+        await close();
+        throw error;
+      }
       return { model: engine, bytes: processBytes(engine.memory), close };
     },
   };

@@ -8,17 +8,22 @@ import {
   completionParameters,
   detokenizeParameters,
   embeddingsParameters,
+  manageParameters,
   messagesParameters,
   responsesParameters,
   templateParameters,
   tokenizeParameters,
 } from "../protocol/parameters.ts";
+import { singleApiKey } from "./api-keys.ts";
 import { createApp } from "./app.ts";
 
-const app = createApp({ model: new ScriptedModel() });
+const ADMIN = "admin-key-0123456789";
+const adminKeys = [{ ...singleApiKey(ADMIN, "admin", "--admin-key"), admin: true }];
+const app = createApp({ model: new ScriptedModel(), adminKeys });
 
 async function expectDocumented(path: string, body: string): Promise<void> {
-  const response = await app.request(path, { method: "POST", headers: { "content-type": "application/json" }, body });
+  const headers = { "content-type": "application/json", authorization: `Bearer ${ADMIN}` };
+  const response = await app.request(path, { method: "POST", headers, body });
   if (response.status !== 200) {
     // A previous_response_id that is any string is not stored.
     expect([400, 404]).toContain(response.status);
@@ -69,6 +74,8 @@ test.each([
   ["/v1/embeddings", embeddingsParameters, fc.record({ input: fc.oneof(fc.string(), fc.array(fc.nat(3)), value) })],
   ["/tokenize", tokenizeParameters, fc.record({ content: fc.oneof(fc.string(), value) })],
   ["/detokenize", detokenizeParameters, fc.record({ tokens: fc.oneof(fc.array(fc.nat(3)), value) })],
+  ["/v1/models/load", manageParameters, fc.record({ model: fc.constantFrom("scripted", "other") })],
+  ["/v1/models/unload", manageParameters, fc.record({ model: fc.constantFrom("scripted", "other") })],
   ["/apply-template", templateParameters, fc.record({ messages: fc.array(message, { maxLength: 3 }) })],
 ] as const)("%s answers any JSON body with 200 or a refusal in its form", async (path, parameters, valid) => {
   const body = fc.oneof(fc.json(), bodies(names(parameters), valid as fc.Arbitrary<object>));

@@ -135,6 +135,22 @@ describe("a directory of models", () => {
     expect(shelf.events).toEqual(["loaded a", "closed a", "loaded b", "closed b", "loaded a"]);
   });
 
+  test("would rather unload an idle model than wait for one that has been in use for longer", async () => {
+    const shelf = new Shelf();
+    const directory = shelf.open({ a: 1, b: 1, c: 1 }, { memoryBytes: 2 });
+    const [a, b] = [await shelf.use(directory, "a"), await shelf.use(directory, "b")];
+    const { passed, open } = gate();
+    shelf.pass = (what) => (what === "close b" ? passed : Promise.resolve());
+    const other = shelf.use(directory, "c");
+    await expect.poll(() => states(directory)).toEqual({ a: "unloading", b: "loaded", c: "loading" });
+    b.release();
+    await expect.poll(() => states(directory)).toEqual({ a: "loaded", b: "unloading", c: "loading" });
+    a.release();
+    open();
+    await other;
+    expect(states(directory)).toEqual({ a: "loaded", b: "unloaded", c: "loaded" });
+  });
+
   test("gives up on room after a while, says who has it, and lets those go on who waited behind", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     onTestFinished(() => void vi.useRealTimers());
@@ -251,6 +267,19 @@ describe("a directory of models", () => {
     expect(await directory.load("a", never())).toMatchObject({ state: "loaded" });
     await directory.unload("a", never());
     expect(await directory.unload("a", never())).toMatchObject({ state: "unloaded" });
+  });
+
+  test("serves those who waited for a model, also where it shall be unloaded as soon as it is there", async () => {
+    const shelf = new Shelf();
+    const { passed, open } = gate();
+    shelf.pass = () => passed;
+    const directory = shelf.open({ a: 1 });
+    const lease = shelf.use(directory, "a");
+    const unloaded = directory.unload("a", never());
+    open();
+    (await lease).release();
+    expect(await unloaded).toMatchObject({ state: "unloaded" });
+    expect(shelf.events).toEqual(["loaded a", "closed a"]);
   });
 
   test("keeps a model whose unloading is no longer waited for", async () => {

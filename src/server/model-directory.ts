@@ -45,7 +45,10 @@ export class ModelDirectory {
   static of(model: ServedModel | Promise<ServedModel>): ModelDirectory {
     const open = (model: ServedModel) => ({ model, bytes: null, close: async () => {} });
     const load = async () => open(await model);
-    const describe = async () => ({ ...(await model), bytes: null });
+    const describe = async () => {
+      const { contextSize, created, description } = await model;
+      return { contextSize, created, description, bytes: null };
+    };
     if (!(model instanceof Promise)) return new ModelDirectory([{ name: model.id, describe, load }], {}, open(model));
     const directory = new ModelDirectory([{ name: "model", describe, load }]);
     directory.start().catch(() => {}); // told by health and routes
