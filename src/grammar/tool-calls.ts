@@ -1,6 +1,6 @@
 import { type AnswerForm, formExpr } from "./answer-form.ts";
 import type { Budget } from "./budget.ts";
-import { choice, EMPTY, type Expr, type Grammar, optional, repeat, sequence } from "./expr.ts";
+import { choice, EMPTY, type Expr, type Grammar, oneOf, optional, repeat, sequence } from "./expr.ts";
 import { GrammarError } from "./grammar-error.ts";
 import { schemaExpr } from "./json-schema.ts";
 import type { JsonRules } from "./json-text.ts";
@@ -12,18 +12,23 @@ export interface CallableTool {
   readonly parameters: unknown | null;
 }
 
+/** How a model writes calls; `src/engine/tool-calls.ts` and `tagged-call.ts` show all. */
+export type CallFormatName = "v3" | "v3.1" | "kimi" | "qwen";
+
+/** What marks calls: each of them, and where the format has it the section of calls and the end of a call's header. */
+export interface CallMarkers {
+  readonly callBegin: Marker;
+  readonly callEnd: Marker;
+  readonly callsBegin?: Marker;
+  readonly callsEnd?: Marker;
+  readonly separator?: Marker;
+}
+
 export interface ToolCalls {
-  /** How the model writes calls; `src/engine/tool-calls.ts` shows both. */
-  readonly format: "v3" | "v3.1";
+  readonly format: CallFormatName;
   /** Those that may be called; for a named one, it alone. Errors name them by their place: `/tools/0/parameters/...`. */
   readonly tools: readonly CallableTool[];
-  readonly markers: {
-    readonly callsBegin: Marker;
-    readonly callsEnd: Marker;
-    readonly callBegin: Marker;
-    readonly callEnd: Marker;
-    readonly separator: Marker;
-  };
+  readonly markers: CallMarkers;
   /** True: nothing but calls. False: text, and calls if the model likes. */
   readonly required: boolean;
   /** What the text must be; then it is either such a text or calls. Default any. Errors name it `/content/...`. */
@@ -32,25 +37,49 @@ export interface ToolCalls {
   readonly parallel: boolean;
 }
 
+interface CallForm {
+  /** What stands between the markers of a call. */
+  body(name: string, args: Expr, separator: Expr): Expr;
+  /** Between two calls. */
+  readonly between: string;
+  /** The section's end may be missing. */
+  readonly openEnd?: true;
+}
+
+const FORMS: Readonly<Record<CallFormatName, CallForm>> = {
+  v3: {
+    body: (name, args, separator) => sequence("function", separator, `${name}\n\`\`\`json\n`, args, "\n```"),
+    between: "\n",
+    openEnd: true, // V3's chat template leaves it out behind a single call
+  },
+  "v3.1": { body: (name, args, separator) => sequence(name, separator, args), between: "" },
+  kimi: {
+    // The number counts the conversation's calls, which is the model's to do.
+    body: (name, args, separator) => sequence(`functions.${name}:`, repeat(oneOf(["0", "9"]), 1, 3), separator, args),
+    between: "",
+  },
+  qwen: {
+    body: (name, args) => sequence(`\n{"name": ${JSON.stringify(name)}, "arguments": `, args, "}\n"),
+    between: "\n",
+  },
+};
+
 /** @throws GrammarError for a schema, which it names by its tool's place */
 export function toolCallsExpr(calls: ToolCalls, grammar: Grammar, json: () => JsonRules, budget: Budget): Expr {
   const { content = null, markers, required, parallel, tools, format } = calls;
   if (tools.length === 0) throw new GrammarError("/tools", "want at least one tool");
-  const bodies = tools.map((tool, i) => {
-    const body = format === "v3" ? v3Body : v31Body;
-    return body(tool.name, argumentsOf(tool, i, grammar, json(), budget), markers.separator);
-  });
-  const call = grammar.define(
-    "call",
-    sequence(markerExpr(markers.callBegin), choice(...bodies), markerExpr(markers.callEnd)),
+  const { between, body, openEnd } = FORMS[format];
+  const { callBegin, callEnd, callsBegin, callsEnd, separator } = markers;
+  const marked = (marker: Marker | undefined) => (marker === undefined ? EMPTY : markerExpr(marker));
+  const bodies = tools.map((tool, i) =>
+    body(tool.name, argumentsOf(tool, i, grammar, json(), budget), marked(separator)),
   );
-  const further = format === "v3" ? sequence("\n", call) : call;
-  const end = markerExpr(markers.callsEnd);
+  const call = grammar.define("call", sequence(marked(callBegin), choice(...bodies), marked(callEnd)));
   const block = sequence(
-    markerExpr(markers.callsBegin),
+    marked(callsBegin),
     call,
-    parallel ? repeat(further, 0) : EMPTY,
-    format === "v3" ? optional(end) : end, // V3's chat template leaves it out behind a single call
+    parallel ? repeat(sequence(between, call), 0) : EMPTY,
+    openEnd ? optional(marked(callsEnd)) : marked(callsEnd),
   );
   if (required) return block;
   if (content === null) return sequence(freeText(Object.values(markers), budget), optional(block));
@@ -71,12 +100,4 @@ function within<T>(place: string, make: () => T): T {
   } catch (error) {
     throw error instanceof GrammarError ? error.within(place) : error;
   }
-}
-
-function v3Body(name: string, args: Expr, separator: Marker): Expr {
-  return sequence("function", markerExpr(separator), `${name}\n\`\`\`json\n`, args, "\n```");
-}
-
-function v31Body(name: string, args: Expr, separator: Marker): Expr {
-  return sequence(name, markerExpr(separator), args);
 }

@@ -1,10 +1,10 @@
 import type { GenerationEvent, RenderedChat, ServedModel } from "../engine/generation.ts";
-import { DEEPSEEK_CALLS } from "../engine/tool-call-formats.ts";
+import { DEEPSEEK_CALLS, KIMI_CALLS, TAG_CLOSE, TAG_OPEN } from "../engine/tool-call-formats.ts";
 import { ApiError } from "../errors.ts";
 import type { GrammarSource } from "../grammar/compile-grammar.ts";
 import { GrammarError } from "../grammar/grammar-error.ts";
 import type { Marker, Reasoning } from "../grammar/marker.ts";
-import type { ToolCalls } from "../grammar/tool-calls.ts";
+import type { CallFormatName, CallMarkers, ToolCalls } from "../grammar/tool-calls.ts";
 import type { WantedForm } from "../protocol/answer-form.ts";
 import { callFormat } from "./call-opening.ts";
 
@@ -63,20 +63,13 @@ export async function answerGrammar(model: ServedModel, demands: Demands): Promi
     throw otherFormat(form!.param, "beside tools");
   }
   const callable = tools.filter(({ name }) => (forcedTool?.name ?? name) === name);
-  const { callsBegin, callsEnd, callBegin, callEnd, separator } = DEEPSEEK_CALLS;
   const calls: ToolCalls = {
     format,
     tools: callable.map(({ name, strict, parameters }) => ({
       name,
       parameters: strict ? (parameters ?? NO_ARGUMENTS) : null,
     })),
-    markers: {
-      callsBegin: marker(model, callsBegin),
-      callsEnd: marker(model, callsEnd),
-      callBegin: marker(model, callBegin),
-      callEnd: marker(model, callEnd),
-      separator: marker(model, separator),
-    },
+    markers: markersOf(model, format),
     required: forcedTool !== null,
     content: form?.form ?? null,
     parallel: maxToolCalls > 1,
@@ -116,6 +109,21 @@ export async function* namingParams(
   }
 }
 
+function markersOf(model: ServedModel, format: CallFormatName): CallMarkers {
+  const callMarkers = (begin: string, end: string) => ({
+    callBegin: marker(model, begin),
+    callEnd: marker(model, end),
+  });
+  if (format === "qwen") return callMarkers(TAG_OPEN, TAG_CLOSE);
+  const { callsBegin, callsEnd, callBegin, callEnd, separator } = format === "kimi" ? KIMI_CALLS : DEEPSEEK_CALLS;
+  return {
+    ...callMarkers(callBegin, callEnd),
+    callsBegin: marker(model, callsBegin),
+    callsEnd: marker(model, callsEnd),
+    separator: marker(model, separator),
+  };
+}
+
 function marker(model: ServedModel, text: string): Marker {
   const [id, ...more] = model.encode(text, { special: true });
   return { text, id: id === undefined || more.length > 0 ? null : id };
@@ -124,7 +132,7 @@ function marker(model: ServedModel, text: string): Marker {
 function otherFormat(param: string, how: string): ApiError {
   return new ApiError(
     400,
-    `'${param}' ${how} is not supported: this model's chat template writes calls neither as DeepSeek-V3's nor as V3.1's`,
+    `'${param}' ${how} is not supported: this model's chat template writes calls as none of DeepSeek, Kimi-K2 and Qwen does`,
     { param, code: "unsupported_parameter" },
   );
 }

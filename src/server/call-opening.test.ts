@@ -41,25 +41,28 @@ test.each([
     written((_, args, id) => `<|tool_calls_section_begin|><|tool_call_begin|>${id}<|tool_call_argument_begin|>${args}`),
     "<|tool_calls_section_begin|><|tool_call_begin|>functions.",
     "<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0<|tool_call_argument_begin|>",
+    "kimi",
   ],
   [
     "Qwen",
     written((name, args) => `<tool_call>\n{"name": "${name}", "arguments": ${args}}\n</tool_call>`),
     '<tool_call>\n{"name": "',
     '<tool_call>\n{"name": "look", "arguments": ',
+    "qwen",
   ],
   [
     "GLM",
     written((name) => `<tool_call>${name}\n<arg_key>deepts_argument</arg_key><arg_value>1</arg_value></tool_call>`),
     "<tool_call>",
     "<tool_call>look",
+    null,
   ],
 ])(
   "%s: a call of any tool begins before the name, that of one tool before its arguments",
-  async (_, model, any, named) => {
+  async (_, model, any, named, format) => {
     expect(await callOpening(model, null)).toBe(any);
     expect(await callOpening(model, "look")).toBe(named);
-    expect(await callFormat(model)).toBeNull();
+    expect(await callFormat(model)).toBe(format);
   },
 );
 

@@ -1,10 +1,19 @@
 import type { ServedModel } from "../engine/generation.ts";
-import { CALL_FORMATS, DEEPSEEK_CALLS, TAG_OPEN } from "../engine/tool-call-formats.ts";
+import { CALL_FORMATS, type CallFormat, DEEPSEEK_CALLS, KIMI_CALLS, TAG_OPEN } from "../engine/tool-call-formats.ts";
 import { ApiError } from "../errors.ts";
+import type { CallFormatName } from "../grammar/tool-calls.ts";
 
 /** A name that no template writes by itself. */
 const PROBE = "deepts_probe";
 const PROBE_ARGUMENTS = '{"deepts_argument": 1}';
+
+/** How each format begins a call of the probe. */
+const FORMAT_OPENINGS: readonly (readonly [CallFormatName, string])[] = [
+  ["v3", `${sectionOf(DEEPSEEK_CALLS)}function${DEEPSEEK_CALLS.separator}${PROBE}\n\`\`\`json\n`],
+  ["v3.1", `${sectionOf(DEEPSEEK_CALLS)}${PROBE}${DEEPSEEK_CALLS.separator}`],
+  ["kimi", `${sectionOf(KIMI_CALLS)}functions.${PROBE}:0${KIMI_CALLS.separator}`],
+  ["qwen", `${TAG_OPEN}\n{"name": "${PROBE}", "arguments": `],
+];
 
 const OPENINGS = [...CALL_FORMATS.flatMap(({ callsBegin, callBegin }) => [callsBegin, callBegin]), TAG_OPEN];
 
@@ -24,11 +33,13 @@ export async function callOpening(model: ServedModel, name: string | null): Prom
 }
 
 /** Which of the formats that a grammar can hold an answer to is the model's own; null: none of them. */
-export async function callFormat(model: ServedModel): Promise<"v3" | "v3.1" | null> {
-  const { callsBegin, callBegin, separator } = DEEPSEEK_CALLS;
+export async function callFormat(model: ServedModel): Promise<CallFormatName | null> {
   const named = (await openingOf(model))?.named;
-  if (named === `${callsBegin}${callBegin}${PROBE}${separator}`) return "v3.1";
-  return named === `${callsBegin}${callBegin}function${separator}${PROBE}\n\`\`\`json\n` ? "v3" : null;
+  return FORMAT_OPENINGS.find(([, opening]) => opening === named)?.[0] ?? null;
+}
+
+function sectionOf({ callsBegin, callBegin }: CallFormat): string {
+  return callsBegin + callBegin;
 }
 
 async function openingOf(model: ServedModel): Promise<Opening | null> {
