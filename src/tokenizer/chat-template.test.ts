@@ -274,6 +274,8 @@ describe("tool arguments", () => {
     expect(await renderer(loop("{% for k, v in a.items() %}{{ k | tojson }}{% endfor %}")).toolArgumentsForm()).toBe(
       "object",
     );
+    const pairs = "{% for k, v in a.items() %}<arg_key>{{ k }}</arg_key>{% endfor %}"; // as GLM's
+    expect(await renderer(loop(pairs)).toolArgumentsForm()).toBe("object");
     expect(
       await renderer(loop("{% if a is string %}{{ a }}{% else %}{{ a | tojson }}{% endif %}")).toolArgumentsForm(),
     ).toBe("string");

@@ -98,7 +98,7 @@ export class ChatRenderer {
   }
 
   async #probe(): Promise<ToolArgumentsForm> {
-    const text = '{"probe": 1}';
+    const text = '{"probe_argument": 1}';
     const shows = async (args: unknown, sign: string): Promise<boolean> => {
       // Some templates write a call only where the content is null, others only where it is a string.
       for (const content of [null, ""]) {
@@ -113,7 +113,7 @@ export class ChatRenderer {
       return false;
     };
     if (await shows(text, text)) return "string";
-    return (await shows(JSON.parse(text), 'probe"')) ? "object" : "string";
+    return (await shows(JSON.parse(text), "probe_argument")) ? "object" : "string";
   }
 
   #ownVariables(input: ChatInput): JsonObject {
