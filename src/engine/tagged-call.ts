@@ -1,5 +1,5 @@
 import { StopMatcher } from "./stop-strings.ts";
-import { TAG_CLOSE, TAG_OPEN } from "./tool-call-formats.ts";
+import { PAIR_TAGS, TAG_CLOSE, TAG_OPEN } from "./tool-call-formats.ts";
 
 /** What a tagged call consists of, in order; the caller knows its index. */
 export type TaggedEvent =
@@ -130,12 +130,11 @@ class ObjectScanner {
 
 type PairState = "name" | "key" | "between" | "value";
 
-const KEY_OPEN = "<arg_key>";
 const PAIR_STOPS: Record<PairState, string> = {
-  name: KEY_OPEN,
-  key: "</arg_key>",
-  between: "<arg_value>",
-  value: "</arg_value>",
+  name: PAIR_TAGS.keyBegin,
+  key: PAIR_TAGS.keyEnd,
+  between: PAIR_TAGS.valueBegin,
+  value: PAIR_TAGS.valueEnd,
 };
 
 /** A name, then keys and values. A value that is not text is JSON; where it is none, it is text. */

@@ -44,3 +44,11 @@ export const CALL_FORMATS: readonly CallFormat[] = [DEEPSEEK_CALLS, KIMI_CALLS];
 /** Qwen, Hermes and GLM put each call into a tag of its own: tagged-call.ts. */
 export const TAG_OPEN = "<tool_call>";
 export const TAG_CLOSE = "</tool_call>";
+
+/** Around the keys and values of GLM's arguments. */
+export const PAIR_TAGS = {
+  keyBegin: "<arg_key>",
+  keyEnd: "</arg_key>",
+  valueBegin: "<arg_value>",
+  valueEnd: "</arg_value>",
+} as const;

@@ -60,6 +60,24 @@ export function schemaExpr(schema: unknown, grammar: Grammar, json: JsonRules, b
   return new SchemaCompiler(schema, grammar, json, budget).compile();
 }
 
+/** A property of an object that is not written as JSON itself. */
+export interface Property {
+  readonly name: string;
+  readonly required: boolean;
+  /** What is asked of its value; null where that has alternatives. */
+  readonly parts: readonly Part[] | null;
+  /** Its values as JSON. */
+  readonly json: Expr;
+}
+
+/**
+ * The properties that a schema of an object names, in its order.
+ * @throws GrammarError as `schemaExpr`, and where the schema has alternatives or leaves only some objects
+ */
+export function schemaProperties(schema: unknown, grammar: Grammar, json: JsonRules, budget: Budget): Property[] {
+  return new SchemaCompiler(schema, grammar, json, budget).properties();
+}
+
 class SchemaCompiler {
   readonly #grammar: Grammar;
   readonly #json: JsonRules;
@@ -83,6 +101,24 @@ class SchemaCompiler {
 
   compile(): Expr {
     return this.#value([this.#root]);
+  }
+
+  properties(): Property[] {
+    const { parts, groups, never } = this.#reader.conjunction([this.#root]);
+    const alternatives =
+      groups[0]?.pointer ?? parts.find(({ schema }) => "enum" in schema || "const" in schema)?.pointer;
+    if (never || alternatives !== undefined || !typesOf(parts).includes("object"))
+      throw new GrammarError(
+        alternatives ?? "",
+        "want one object by its properties, since this model writes them one by one",
+      );
+    const required = requiredNames(parts);
+    return namesOf(parts).map((name) => {
+      const schemas = propertySchemas(parts, name);
+      const own = this.#reader.conjunction(schemas);
+      const plain = own.groups.length === 0 && !own.never;
+      return { name, required: required.has(name), parts: plain ? own.parts : null, json: this.#value(schemas) };
+    });
   }
 
   /** Values that satisfy all schemas. */
@@ -191,8 +227,7 @@ class SchemaCompiler {
 
   #object(parts: readonly Part[]): Expr {
     const required = requiredNames(parts);
-    const named = parts.flatMap(({ schema }) => Object.keys((schema.properties ?? {}) as object));
-    const names = [...new Set([...named, ...required])];
+    const names = namesOf(parts);
     this.#budget.spend(names.length * (20 + 2 * parts.length));
     const members = names.map((name): Member => {
       const value = this.#value(propertySchemas(parts, name));
@@ -246,6 +281,12 @@ class SchemaCompiler {
     }
     return max < min ? NEVER : sequence("[", tail, "]");
   }
+}
+
+/** All properties that are named: as they stand, then those that are only required. */
+function namesOf(parts: readonly Part[]): string[] {
+  const named = parts.flatMap(({ schema }) => Object.keys((schema.properties ?? {}) as object));
+  return [...new Set([...named, ...requiredNames(parts)])];
 }
 
 function withoutApplicators(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import type { Budget } from "./budget.ts";
 import { type ByteDfa, exploreDfa, intersectDfas } from "./byte-dfa.ts";
-import { type Expr, NEVER, repeat } from "./expr.ts";
+import { ANY_CHARACTER, type Expr, NEVER, repeat } from "./expr.ts";
 import { FORMAT_NAMES, formatExpr } from "./formats.ts";
 import { GrammarError, locate } from "./grammar-error.ts";
 import { inString, PLAIN_CHARACTER, STRING_CHARACTER } from "./json-text.ts";
@@ -8,18 +8,32 @@ import { regexContaining } from "./regex.ts";
 import { toDfa } from "./regular.ts";
 import { type Part, values } from "./schema-parts.ts";
 
+/** How a string's characters are written. */
+export interface StringForm {
+  encode(expr: Expr): Expr;
+  /** One character, in any way it may be written. */
+  readonly character: Expr;
+  /** One character, in the way that patterns and formats have it. */
+  readonly plain: Expr;
+}
+
+const QUOTED: StringForm = { encode: inString, character: STRING_CHARACTER, plain: PLAIN_CHARACTER };
+/** As it stands, without quotes. */
+export const BARE: StringForm = { encode: (expr) => expr, character: ANY_CHARACTER, plain: ANY_CHARACTER };
+
 /** Beside `pattern` or `format`, lengths become states of their own. */
 const MAX_LENGTH_OF_PATTERN = 2048;
 
 /**
  * What may stand between the quotes of a string; null: anything.
+ * @param form default as in JSON
  * @throws GrammarError for patterns and formats that are not supported, or beyond the budget
  */
-export function stringContent(parts: readonly Part[], budget: Budget): Expr | null {
+export function stringContent(parts: readonly Part[], budget: Budget, form: StringForm = QUOTED): Expr | null {
   const [min, max] = lengths(parts);
-  const patterns = parts.flatMap((part) => partPatterns(part, budget));
+  const patterns = parts.flatMap((part) => partPatterns(part, budget, form));
   const limited = min > 0 || max !== Number.POSITIVE_INFINITY;
-  if (patterns.length === 0) return limited ? repeat(STRING_CHARACTER, min, max) : null;
+  if (patterns.length === 0) return limited ? repeat(form.character, min, max) : null;
   if (patterns.length === 1 && !limited) return patterns[0]!.expr;
   const { pointer } = patterns[0]!;
   if (min > MAX_LENGTH_OF_PATTERN || (max > MAX_LENGTH_OF_PATTERN && max !== Number.POSITIVE_INFINITY)) {
@@ -27,15 +41,15 @@ export function stringContent(parts: readonly Part[], budget: Budget): Expr | nu
   }
   return locate(pointer, () => {
     const dfas = patterns.map(({ expr }) => toDfa(expr, budget));
-    if (limited) dfas.push(ofLength(min, max, budget));
+    if (limited) dfas.push(ofLength(min, max, budget, form));
     const common = dfas.reduce((a, b): ByteDfa | null => a && b && intersectDfas(a, b, budget));
     return common === null ? NEVER : { kind: "automaton", dfa: common };
   });
 }
 
-/** Strings of `min` to `max` characters, as `JSON.stringify` writes them. */
-function ofLength(min: number, max: number, budget: Budget): ByteDfa | null {
-  const { edges, final } = toDfa(PLAIN_CHARACTER, budget)!;
+/** Strings of `min` to `max` characters; in JSON as `JSON.stringify` writes them. */
+function ofLength(min: number, max: number, budget: Budget, { plain }: StringForm): ByteDfa | null {
+  const { edges, final } = toDfa(plain, budget)!;
   const most = max === Number.POSITIVE_INFINITY ? min : max;
   type Within = readonly [state: number, count: number];
   return exploreDfa<Within>(
@@ -63,11 +77,15 @@ function lengths(parts: readonly Part[]): [min: number, max: number] {
   ];
 }
 
-function partPatterns({ schema, pointer }: Part, budget: Budget): { expr: Expr; pointer: string }[] {
+function partPatterns(
+  { schema, pointer }: Part,
+  budget: Budget,
+  { encode }: StringForm,
+): { expr: Expr; pointer: string }[] {
   const found: { expr: Expr; pointer: string }[] = [];
   if (schema.pattern !== undefined) {
     const at = `${pointer}/pattern`;
-    found.push({ expr: regexContaining(schema.pattern as string, at, budget, inString), pointer: at });
+    found.push({ expr: regexContaining(schema.pattern as string, at, budget, encode), pointer: at });
   }
   if (schema.format !== undefined) {
     const at = `${pointer}/format`;

@@ -1,4 +1,5 @@
 import { type AnswerForm, formExpr } from "./answer-form.ts";
+import { freePairs, type PairForm, type PairMarkers, schemaPairs } from "./argument-pairs.ts";
 import type { Budget } from "./budget.ts";
 import { choice, EMPTY, type Expr, type Grammar, oneOf, optional, repeat, sequence } from "./expr.ts";
 import { GrammarError } from "./grammar-error.ts";
@@ -13,7 +14,7 @@ export interface CallableTool {
 }
 
 /** How a model writes calls; `src/engine/tool-calls.ts` and `tagged-call.ts` show all. */
-export type CallFormatName = "v3" | "v3.1" | "kimi" | "qwen";
+export type CallFormatName = "v3" | "v3.1" | "kimi" | "qwen" | "glm" | "glm-lines";
 
 /** What marks calls: each of them, and where the format has it the section of calls and the end of a call's header. */
 export interface CallMarkers {
@@ -22,6 +23,8 @@ export interface CallMarkers {
   readonly callsBegin?: Marker;
   readonly callsEnd?: Marker;
   readonly separator?: Marker;
+  /** Where the arguments are pairs of keys and values. */
+  readonly pairs?: PairMarkers;
 }
 
 export interface ToolCalls {
@@ -42,6 +45,8 @@ interface CallForm {
   body(name: string, args: Expr, separator: Expr): Expr;
   /** Between two calls. */
   readonly between: string;
+  /** What stands behind keys and values, where arguments are pairs of them. */
+  readonly pairSpace?: string;
   /** The section's end may be missing. */
   readonly openEnd?: true;
 }
@@ -62,17 +67,21 @@ const FORMS: Readonly<Record<CallFormatName, CallForm>> = {
     body: (name, args) => sequence(`\n{"name": ${JSON.stringify(name)}, "arguments": `, args, "}\n"),
     between: "\n",
   },
+  // GLM-4.7, and the earlier ones.
+  glm: { body: (name, args) => sequence(name, args), between: "", pairSpace: "" },
+  "glm-lines": { body: (name, args) => sequence(`${name}\n`, args), between: "\n", pairSpace: "\n" },
 };
 
 /** @throws GrammarError for a schema, which it names by its tool's place */
 export function toolCallsExpr(calls: ToolCalls, grammar: Grammar, json: () => JsonRules, budget: Budget): Expr {
   const { content = null, markers, required, parallel, tools, format } = calls;
   if (tools.length === 0) throw new GrammarError("/tools", "want at least one tool");
-  const { between, body, openEnd } = FORMS[format];
+  const { between, body, openEnd, pairSpace } = FORMS[format];
+  const pairs = markers.pairs && { markers: markers.pairs, space: pairSpace ?? "" };
   const { callBegin, callEnd, callsBegin, callsEnd, separator } = markers;
   const marked = (marker: Marker | undefined) => (marker === undefined ? EMPTY : markerExpr(marker));
   const bodies = tools.map((tool, i) =>
-    body(tool.name, argumentsOf(tool, i, grammar, json(), budget), marked(separator)),
+    body(tool.name, argumentsOf(tool, i, pairs, grammar, json(), budget), marked(separator)),
   );
   const call = grammar.define("call", sequence(marked(callBegin), choice(...bodies), marked(callEnd)));
   const block = sequence(
@@ -82,16 +91,32 @@ export function toolCallsExpr(calls: ToolCalls, grammar: Grammar, json: () => Js
     openEnd ? optional(marked(callsEnd)) : marked(callsEnd),
   );
   if (required) return block;
-  if (content === null) return sequence(freeText(Object.values(markers), budget), optional(block));
+  if (content === null)
+    return sequence(
+      freeText(
+        [callBegin, callEnd, callsBegin, callsEnd, separator].filter((m) => m !== undefined),
+        budget,
+      ),
+      optional(block),
+    );
   return choice(
     block,
     within("/content", () => formExpr(content, grammar, json, budget)),
   );
 }
 
-function argumentsOf(tool: CallableTool, place: number, grammar: Grammar, json: JsonRules, budget: Budget): Expr {
-  if (tool.parameters === null) return json.object;
-  return within(`/tools/${place}/parameters`, () => schemaExpr(tool.parameters, grammar, json, budget));
+function argumentsOf(
+  { parameters }: CallableTool,
+  place: number,
+  pairs: PairForm | undefined,
+  grammar: Grammar,
+  json: JsonRules,
+  budget: Budget,
+): Expr {
+  if (parameters === null) return pairs ? freePairs(pairs, budget) : json.object;
+  return within(`/tools/${place}/parameters`, () =>
+    pairs ? schemaPairs(parameters, pairs, grammar, json, budget) : schemaExpr(parameters, grammar, json, budget),
+  );
 }
 
 function within<T>(place: string, make: () => T): T {

@@ -131,7 +131,7 @@ export const chatParameters: readonly Parameter[] = [
   {
     name: "tools",
     state: "partly",
-    note: "Up to 128 functions, shown to the model by its chat template. strict: true holds the arguments to their schema, where the chat template writes calls as those of DeepSeek, Kimi-K2 and Qwen do (others: refused). Custom tools are refused.",
+    note: "Up to 128 functions, shown to the model by its chat template. strict: true holds the arguments to their schema, where the chat template writes calls as those of DeepSeek, Kimi-K2, Qwen and GLM do (others: refused). Custom tools are refused.",
   },
   {
     name: "tool_choice",

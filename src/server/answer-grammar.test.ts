@@ -9,7 +9,9 @@ const KIMI = (name: string) =>
   `<|tool_calls_section_begin|><|tool_call_begin|>functions.${name}:0<|tool_call_argument_begin|>{}`;
 
 const QWEN = (name: string) => `<tool_call>\n{"name": "${name}", "arguments": {}}\n</tool_call>`;
-const GLM = (name: string) => `<tool_call>${name}\n<arg_key>x</arg_key>\n<arg_value>1</arg_value>\n</tool_call>`;
+const GLM = (name: string) =>
+  `<tool_call>${name}<arg_key>deepts_argument</arg_key><arg_value>1</arg_value></tool_call>`;
+const OTHER = (name: string) => `<tool_call>\n{"tool": "${name}", "input": {}}\n</tool_call>`;
 
 /** Its chat template writes calls in this form, and ends with this text. */
 class CallingModel extends ScriptedModel {
@@ -72,6 +74,7 @@ test("one strict tool holds its own arguments to their schema, those of others t
 test.each([
   ["kimi", KIMI, { callsBegin: { text: "<|tool_calls_section_begin|>" }, separator: expect.anything() }],
   ["qwen", QWEN, { callBegin: { text: "<tool_call>" }, callEnd: { text: "</tool_call>" } }],
+  ["glm", GLM, { callBegin: { text: "<tool_call>" }, pairs: { valueEnd: { text: "</arg_value>" } } }],
 ])("calls are held to their schema in the form of %s too", async (format, written, markers) => {
   expect(await grammarOf(new CallingModel(written), {})).toMatchObject({ type: "tool_calls", format, markers });
 });
@@ -100,8 +103,8 @@ test.each([
 
 test("another form of calls: tools that are not strict are left to the prompt, where thinking is off", async () => {
   const loose = tools.slice(0, 1);
-  expect(await grammarOf(new CallingModel(GLM), { tools: loose, forcedTool: { name: null } })).toBeNull();
-  await expect(grammarOf(new CallingModel(GLM), { tools })).rejects.toMatchObject({ param: "tools[1].strict" });
+  expect(await grammarOf(new CallingModel(OTHER), { tools: loose, forcedTool: { name: null } })).toBeNull();
+  await expect(grammarOf(new CallingModel(OTHER), { tools })).rejects.toMatchObject({ param: "tools[1].strict" });
   const forced = { tools: loose, forcedTool: { name: null }, thinking: true };
-  await expect(grammarOf(new CallingModel(GLM), forced)).rejects.toMatchObject({ param: "tool_choice" });
+  await expect(grammarOf(new CallingModel(OTHER), forced)).rejects.toMatchObject({ param: "tool_choice" });
 });

@@ -1,5 +1,5 @@
 import type { GenerationEvent, RenderedChat, ServedModel } from "../engine/generation.ts";
-import { DEEPSEEK_CALLS, KIMI_CALLS, TAG_CLOSE, TAG_OPEN } from "../engine/tool-call-formats.ts";
+import { DEEPSEEK_CALLS, KIMI_CALLS, PAIR_TAGS, TAG_CLOSE, TAG_OPEN } from "../engine/tool-call-formats.ts";
 import { ApiError } from "../errors.ts";
 import type { GrammarSource } from "../grammar/compile-grammar.ts";
 import { GrammarError } from "../grammar/grammar-error.ts";
@@ -115,6 +115,15 @@ function markersOf(model: ServedModel, format: CallFormatName): CallMarkers {
     callEnd: marker(model, end),
   });
   if (format === "qwen") return callMarkers(TAG_OPEN, TAG_CLOSE);
+  if (format === "glm" || format === "glm-lines") {
+    const [keyBegin, keyEnd, valueBegin, valueEnd] = [
+      marker(model, PAIR_TAGS.keyBegin),
+      marker(model, PAIR_TAGS.keyEnd),
+      marker(model, PAIR_TAGS.valueBegin),
+      marker(model, PAIR_TAGS.valueEnd),
+    ];
+    return { ...callMarkers(TAG_OPEN, TAG_CLOSE), pairs: { keyBegin, keyEnd, valueBegin, valueEnd } };
+  }
   const { callsBegin, callsEnd, callBegin, callEnd, separator } = format === "kimi" ? KIMI_CALLS : DEEPSEEK_CALLS;
   return {
     ...callMarkers(callBegin, callEnd),
@@ -132,7 +141,7 @@ function marker(model: ServedModel, text: string): Marker {
 function otherFormat(param: string, how: string): ApiError {
   return new ApiError(
     400,
-    `'${param}' ${how} is not supported: this model's chat template writes calls as none of DeepSeek, Kimi-K2 and Qwen does`,
+    `'${param}' ${how} is not supported: this model's chat template writes calls as none of DeepSeek, Kimi-K2, Qwen and GLM does`,
     { param, code: "unsupported_parameter" },
   );
 }

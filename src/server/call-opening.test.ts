@@ -51,10 +51,24 @@ test.each([
     "qwen",
   ],
   [
-    "GLM",
-    written((name) => `<tool_call>${name}\n<arg_key>deepts_argument</arg_key><arg_value>1</arg_value></tool_call>`),
+    "GLM-4.5",
+    written((name) => `<tool_call>${name}\n<arg_key>deepts_argument</arg_key>\n<arg_value>1</arg_value>\n</tool_call>`),
     "<tool_call>",
     "<tool_call>look",
+    "glm-lines",
+  ],
+  [
+    "GLM-4.7",
+    written((name) => `<tool_call>${name}<arg_key>deepts_argument</arg_key><arg_value>1</arg_value></tool_call>`),
+    "<tool_call>",
+    "<tool_call>look",
+    "glm",
+  ],
+  [
+    "a form of its own",
+    written((name, args) => `<tool_call>\n{"tool": "${name}", "input": ${args}}\n</tool_call>`),
+    '<tool_call>\n{"tool": "',
+    '<tool_call>\n{"tool": "look", "input": ',
     null,
   ],
 ])(

@@ -1,18 +1,27 @@
 import type { ServedModel } from "../engine/generation.ts";
-import { CALL_FORMATS, type CallFormat, DEEPSEEK_CALLS, KIMI_CALLS, TAG_OPEN } from "../engine/tool-call-formats.ts";
+import {
+  CALL_FORMATS,
+  type CallFormat,
+  DEEPSEEK_CALLS,
+  KIMI_CALLS,
+  PAIR_TAGS,
+  TAG_OPEN,
+} from "../engine/tool-call-formats.ts";
 import { ApiError } from "../errors.ts";
 import type { CallFormatName } from "../grammar/tool-calls.ts";
 
 /** A name that no template writes by itself. */
 const PROBE = "deepts_probe";
-const PROBE_ARGUMENTS = '{"deepts_argument": 1}';
+const PROBE_ARGUMENT = "deepts_argument";
 
 /** How each format begins a call of the probe. */
 const FORMAT_OPENINGS: readonly (readonly [CallFormatName, string])[] = [
-  ["v3", `${sectionOf(DEEPSEEK_CALLS)}function${DEEPSEEK_CALLS.separator}${PROBE}\n\`\`\`json\n`],
-  ["v3.1", `${sectionOf(DEEPSEEK_CALLS)}${PROBE}${DEEPSEEK_CALLS.separator}`],
-  ["kimi", `${sectionOf(KIMI_CALLS)}functions.${PROBE}:0${KIMI_CALLS.separator}`],
-  ["qwen", `${TAG_OPEN}\n{"name": "${PROBE}", "arguments": `],
+  ["v3", `${sectionOf(DEEPSEEK_CALLS)}function${DEEPSEEK_CALLS.separator}${PROBE}\n\`\`\`json\n{`],
+  ["v3.1", `${sectionOf(DEEPSEEK_CALLS)}${PROBE}${DEEPSEEK_CALLS.separator}{`],
+  ["kimi", `${sectionOf(KIMI_CALLS)}functions.${PROBE}:0${KIMI_CALLS.separator}{`],
+  ["qwen", `${TAG_OPEN}\n{"name": "${PROBE}", "arguments": {`],
+  ["glm", pairsOf("")],
+  ["glm-lines", pairsOf("\n")],
 ];
 
 const OPENINGS = [...CALL_FORMATS.flatMap(({ callsBegin, callBegin }) => [callsBegin, callBegin]), TAG_OPEN];
@@ -34,12 +43,17 @@ export async function callOpening(model: ServedModel, name: string | null): Prom
 
 /** Which of the formats that a grammar can hold an answer to is the model's own; null: none of them. */
 export async function callFormat(model: ServedModel): Promise<CallFormatName | null> {
-  const named = (await openingOf(model))?.named;
-  return FORMAT_OPENINGS.find(([, opening]) => opening === named)?.[0] ?? null;
+  const call = (await openingOf(model))?.call;
+  return FORMAT_OPENINGS.find(([, opening]) => call?.startsWith(opening))?.[0] ?? null;
 }
 
 function sectionOf({ callsBegin, callBegin }: CallFormat): string {
   return callsBegin + callBegin;
+}
+
+function pairsOf(space: string): string {
+  const { keyBegin, keyEnd, valueBegin, valueEnd } = PAIR_TAGS;
+  return [`${TAG_OPEN}${PROBE}`, `${keyBegin}${PROBE_ARGUMENT}${keyEnd}`, `${valueBegin}1${valueEnd}`].join(space);
 }
 
 async function openingOf(model: ServedModel): Promise<Opening | null> {
@@ -48,7 +62,7 @@ async function openingOf(model: ServedModel): Promise<Opening | null> {
     const call = {
       id: `functions.${PROBE}:0`, // as Kimi-K2 has it; other templates write no ids
       type: "function",
-      function: { name: PROBE, arguments: PROBE_ARGUMENTS },
+      function: { name: PROBE, arguments: `{"${PROBE_ARGUMENT}": 1}` },
     };
     const messages = [
       { role: "user", content: "x" },
@@ -61,8 +75,10 @@ async function openingOf(model: ServedModel): Promise<Opening | null> {
   return null;
 }
 
-/** What stands before the name, and before the arguments. */
 interface Opening {
+  /** The example, from where the calls begin. */
+  readonly call: string;
+  /** What stands before the name, and before the arguments. */
   readonly any: string;
   readonly named: string;
 }
@@ -74,7 +90,7 @@ function openingIn(text: string): Opening | null {
   const name = call.indexOf(PROBE);
   if (name < 0) return null;
   const args = call.indexOf("{", name + PROBE.length);
-  const pairs = call.indexOf("<arg_key>", name);
+  const pairs = call.indexOf(PAIR_TAGS.keyBegin, name);
   const end = args >= 0 && pairs < 0 ? args : name + PROBE.length;
-  return { any: call.slice(0, name), named: call.slice(0, end) };
+  return { call, any: call.slice(0, name), named: call.slice(0, end) };
 }
