@@ -36,20 +36,23 @@ export async function* streamWithModel<T>(
   }
 }
 
-/** The model as the caller sees it; waiting for it is a part of the time that an answer may take. */
+/**
+ * The model as the caller sees it, until the release or the signal's abort: of an answer that is gone nobody may read the
+ * rest, which would hold the model for ever. Waiting for it is a part of the time that an answer may take.
+ */
 async function lease({ models, meter }: ModelContext, name: string | undefined, signal: AbortSignal): Promise<Lease> {
   const { timeoutMs } = meter.wishes;
-  if (timeoutMs === undefined) {
-    const { model, release } = await models.acquire(name, signal);
-    return { model: new MeteredModel(model, meter), release };
-  }
   const since = performance.now();
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const { model, release } = await models.acquire(name, AbortSignal.any([signal, timeout])).catch((error: unknown) => {
-    throw error === timeout.reason ? timedOut(timeoutMs) : error;
+  const timeout = timeoutMs === undefined ? null : AbortSignal.timeout(timeoutMs);
+  const either = timeout === null ? signal : AbortSignal.any([signal, timeout]);
+  const { model, release } = await models.acquire(name, either).catch((error: unknown) => {
+    throw timeout !== null && error === timeout.reason ? timedOut(timeoutMs!) : error;
   });
-  const left = Math.max(1, Math.ceil(timeoutMs - (performance.now() - since)));
-  return { model: new MeteredModel(model, { ...meter, wishes: { ...meter.wishes, timeoutMs: left } }), release };
+  if (signal.aborted) release();
+  else signal.addEventListener("abort", release, { once: true });
+  const left = timeoutMs && Math.max(1, Math.ceil(timeoutMs - (performance.now() - since)));
+  const wishes = left === undefined ? meter.wishes : { ...meter.wishes, timeoutMs: left };
+  return { model: new MeteredModel(model, { ...meter, wishes }), release };
 }
 
 function timedOut(timeoutMs: number): ApiError {

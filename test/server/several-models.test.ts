@@ -180,12 +180,12 @@ describe("models that come and go", () => {
 });
 
 /** A scripted model whose loading ends when it is let go. */
-function slowSource(name: string) {
+function slowSource(name: string, scripted = new ScriptedModel()) {
   let letGo = () => {};
   const free = new Promise<void>((resolve) => {
     letGo = resolve;
   });
-  const model = Object.assign(new ScriptedModel(), { id: name });
+  const model = Object.assign(scripted, { id: name });
   const source: ModelSource = {
     name,
     describe: async () => ({ ...model, bytes: 1 }),
@@ -217,6 +217,21 @@ describe("requests that wait for a model", () => {
     for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
     expect(text).toMatch(/"content":"Hello"[\s\S]*data: \[DONE\]\n\n$/);
     expect(model.requests).toHaveLength(1);
+  });
+
+  it("hold a model no longer than their client is there, also where nobody reads the answer's rest", async () => {
+    const { source, letGo } = slowSource("slow", new ScriptedModel({ hangs: true }));
+    letGo();
+    const directory = new ModelDirectory([source]);
+    const app = createApp({ model: directory });
+    const abort = new AbortController();
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ messages, stream: true });
+    await app.request(CHAT, { method: "POST", headers, body, signal: abort.signal });
+    const unloaded = directory.unload("slow", new AbortController().signal);
+    expect(directory.cards()).toMatchObject([{ state: "unloading" }]);
+    abort.abort();
+    expect(await unloaded).toMatchObject({ state: "unloaded" });
   });
 
   it("hear of it when their time is up before the model is there", async () => {
