@@ -9,6 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { root, run, say } from "./run.mjs";
 import { setup } from "./setup.mjs";
+import { startProgram } from "./start-program.mjs";
 
 const VERSION = "4.32.5";
 
@@ -24,19 +25,13 @@ async function main() {
   const code = await setup();
   if (code !== 0) return code;
   const folder = mkdtempSync(path.join(os.tmpdir(), "deepts-schemathesis-"));
-  const server = spawn(
-    process.execPath,
-    [path.join(root, "bin", "deepts.mjs"), "serve", "--port", "0", "--ctx-size", "256"],
-    {
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
+  const deepts = [process.execPath, path.join(root, "bin", "deepts.mjs")];
+  const { url, close } = await startProgram([...deepts, "serve", "--port", "0", "--ctx-size", "256"]);
   try {
     const python = path.join(folder, "bin", "python");
     if (spawnSync("python3", ["-m", "venv", folder]).status !== 0) return failed("python3 with venv is needed");
     say(`installing schemathesis ${VERSION} ...`);
     if (await run([python, "-m", "pip", "install", "--quiet", `schemathesis==${VERSION}`])) return failed("pip failed");
-    const url = await address(server);
     const args = ["--url", url, "--checks", CHECKS, "--max-examples", "100", "--workers", "2", "--mode", "all"];
     const seed = ["--seed", "1", "--phases", "examples,coverage,fuzzing", "--request-timeout", "60"];
     // The web socket takes no plain requests, and pages and metrics are no JSON.
@@ -47,19 +42,9 @@ async function main() {
     const tester = spawn(command[0], [...command.slice(1), ...rest], { cwd: folder, stdio: "inherit" });
     return (await once(tester, "close"))[0] ?? 1;
   } finally {
-    server.kill();
+    await close();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-async function address(server) {
-  let text = "";
-  for await (const chunk of server.stdout) {
-    text += chunk;
-    const url = /^listening on (\S+)/m.exec(text)?.[1];
-    if (url !== undefined) return url;
-  }
-  throw new Error("the server ended before it listened");
 }
 
 function failed(why) {

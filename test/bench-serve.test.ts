@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { streamAnswer } from "../bench/serve/client.mjs";
-import { type Server, startProgram } from "../bench/serve/servers.mjs";
+import type { Server } from "../bench/serve/servers.mjs";
 import { againstBest, measureStreams } from "../bench/serve/streams.mjs";
+import { startProgram } from "../scripts/start-program.mjs";
+import { streamAnswer } from "../scripts/stream-answer.mjs";
 
 interface Asked {
   readonly prompt: readonly number[];

@@ -1,7 +1,7 @@
+import { streamAnswer } from "../../scripts/stream-answer.mjs";
 import { order } from "../peers/speed.mjs";
 import { spread, uniform } from "../peers/statistics.mjs";
 import { wordsOf } from "../peers/words.mjs";
-import { streamAnswer } from "./client.mjs";
 
 /**
  * Time to the first token of a chat's first turn, which is long, and of its second, which asks a little more.

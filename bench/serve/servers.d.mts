@@ -13,6 +13,3 @@ export interface Running {
   readonly facts: object;
   close(): Promise<void>;
 }
-export function startProgram(
-  command: readonly string[],
-): Promise<{ readonly url: string; readonly said: string; readonly pid: number; close(): Promise<void> }>;

@@ -1,6 +1,6 @@
+import { streamAnswer } from "../../scripts/stream-answer.mjs";
 import { order } from "../peers/speed.mjs";
 import { percentile, spread, uniform } from "../peers/statistics.mjs";
-import { streamAnswer } from "./client.mjs";
 
 /** Ids of text in DeepSeek-V3's vocabulary; special tokens follow. */
 const TEXT_TOKENS = 128_000;

@@ -123,6 +123,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
     };
     return {
       list: () => directory.list(),
+      loaded: () => directory.loaded(),
       health: () => directory.health(),
       find: (name) => new MeteredModel(directory.find(name), { metrics, wishes, onSpent }),
     };

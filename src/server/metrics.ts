@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ServedModel } from "../engine/generation.ts";
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
@@ -62,10 +63,30 @@ export class Metrics {
     buckets: SECONDS,
     registers: [this.#registry],
   });
+  readonly #pages = new Gauge({
+    name: "deepts_cache_pages",
+    help: "Pages of the cache.",
+    labelNames: ["model"] as const,
+    registers: [this.#registry],
+  });
+  readonly #heldPages = new Gauge({
+    name: "deepts_cache_pages_held",
+    help: "Pages that answers in progress hold. The others are free, or keep what a prompt may begin with.",
+    labelNames: ["model"] as const,
+    registers: [this.#registry],
+  });
 
   /** @param processMetrics memory, CPU and event loop of the process too: once a process, since they observe it */
   constructor({ processMetrics = false }: { readonly processMetrics?: boolean } = {}) {
     if (processMetrics) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** Notes what a model does now. */
+  observe({ id: model, activity }: ServedModel): void {
+    if (!activity) return;
+    const { total, available } = activity.pages;
+    this.#pages.set({ model }, total);
+    this.#heldPages.set({ model }, total - available);
   }
 
   async response(): Promise<Response> {

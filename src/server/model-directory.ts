@@ -11,6 +11,8 @@ export interface ModelDirectory {
    * @throws ApiError 503 while loading, 500 when loading failed
    */
   find(name: string | undefined): ServedModel;
+  /** Those that can answer now. */
+  loaded(): readonly ServedModel[];
   health(): Health;
 }
 
@@ -38,6 +40,7 @@ export function singleModel(model: ServedModel | Promise<ServedModel>): ModelDir
   return {
     list: () => [get()],
     find: get,
+    loaded: () => (ready === null ? [] : [ready]),
     health() {
       if (ready !== null) return { status: "ok", model: ready.id };
       return failure === null ? { status: "loading" } : { status: "failed", message: failure };

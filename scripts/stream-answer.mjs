@@ -2,7 +2,7 @@
  * Streams an answer and keeps the time of each piece, in milliseconds of performance.now().
  * @param {string} url of the endpoint
  * @param {object} body of the request, without `stream`
- * @param {{ signal?: AbortSignal }} [options]
+ * @param {{ signal?: AbortSignal, onPiece?: (text: string) => void }} [options]
  * @returns {Promise<Streamed>}
  * @throws when the answer is an error, or ends before it is complete; what the signal was aborted with
  *
@@ -13,7 +13,7 @@
  * @property {string | null} finishReason
  * @property {{ prompt_tokens: number, completion_tokens: number }} usage
  */
-export async function streamAnswer(url, body, { signal } = {}) {
+export async function streamAnswer(url, body, { signal, onPiece } = {}) {
   const start = performance.now();
   const response = await fetch(url, {
     method: "POST",
@@ -36,7 +36,12 @@ export async function streamAnswer(url, body, { signal } = {}) {
     if (event.error) throw new Error(`${url}: ${JSON.stringify(event.error)}`);
     const [choice] = event.choices;
     const text = choice?.text ?? choice?.delta?.content ?? "";
-    if (text !== "") pieces.push({ at, text });
+    if (text !== "") {
+      pieces.push({ at, text });
+      onPiece?.(text);
+      // An abort with the last piece: the body, which is complete, would not tell of it and never end (Node 20).
+      signal?.throwIfAborted();
+    }
     finishReason = choice?.finish_reason ?? finishReason;
     usage = event.usage ?? usage;
   }

@@ -5,4 +5,8 @@ export interface Streamed {
   readonly finishReason: string | null;
   readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
 }
-export function streamAnswer(url: string, body: object, options?: { signal?: AbortSignal }): Promise<Streamed>;
+export function streamAnswer(
+  url: string,
+  body: object,
+  options?: { readonly signal?: AbortSignal; readonly onPiece?: (text: string) => void },
+): Promise<Streamed>;
