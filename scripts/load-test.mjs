@@ -14,6 +14,8 @@ import { startProgram } from "./start-program.mjs";
 const FLAGS = ["--parallel", "48", "--ctx-size", "512", "--cache-memory", "8"];
 /** What the process may grow by, as a part of its size, from the second third of the time to the last; the first fills caches. */
 const MOST_GROWTH = 0.05;
+/** So that garbage is collected several times in each third. */
+const HEAP = "--max-old-space-size=64";
 const SAMPLE_MS = 1000;
 const IDLE_MS = 10_000;
 
@@ -25,7 +27,7 @@ async function main() {
   if (!(seconds >= 10) || !(streams >= 1)) throw new Error("want --seconds from 10 and --streams from 1 on");
   const code = await setup();
   if (code !== 0) return code;
-  const deepts = [process.execPath, path.join(root, "bin", "deepts.mjs")];
+  const deepts = [process.execPath, HEAP, path.join(root, "bin", "deepts.mjs")];
   const server = await startProgram([...deepts, "serve", "--port", "0", ...FLAGS]);
   try {
     say(`${streams} streams for ${seconds} s`);
