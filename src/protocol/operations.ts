@@ -47,6 +47,8 @@ export interface Operation {
   readonly answer?: z.ZodType | string;
   /** Data of the server-sent events of `stream: true`. */
   readonly event?: z.ZodType;
+  /** Data of the event behind them, which is no JSON. Default: there is none. */
+  readonly lastEvent?: "[DONE]";
   /** Statuses of errors beside those that every request may get. */
   readonly errors?: readonly number[];
   /** Default OpenAI's form. */
@@ -68,6 +70,7 @@ export const operations: readonly Operation[] = [
     request: chat,
     answer: chatCompletion,
     event: chatCompletionChunk,
+    lastEvent: "[DONE]",
     errors: GENERATION_ERRORS,
   },
   {
@@ -77,6 +80,7 @@ export const operations: readonly Operation[] = [
     request: text,
     answer: completion,
     event: completion,
+    lastEvent: "[DONE]",
     errors: GENERATION_ERRORS,
   },
   {
@@ -129,6 +133,7 @@ export const operations: readonly Operation[] = [
     request: chat,
     answer: chatCompletion,
     event: chatCompletionChunk,
+    lastEvent: "[DONE]",
     errors: [...GENERATION_ERRORS, 422],
   },
   {
@@ -139,6 +144,7 @@ export const operations: readonly Operation[] = [
     request: text,
     answer: completion,
     event: completion,
+    lastEvent: "[DONE]",
     errors: [...GENERATION_ERRORS, 422],
   },
   {
