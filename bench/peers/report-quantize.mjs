@@ -1,5 +1,5 @@
 // What docs/NUMERICS.md says of quantisers, made of stored runs of `npm run bench:peers -- --only quantize,files`.
-import { table } from "./report.mjs";
+import { table } from "./markdown.mjs";
 
 /**
  * Markdown by name of the section. Each part comes from the newest run that measured it.

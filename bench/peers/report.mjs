@@ -1,7 +1,11 @@
-// What docs/BENCHMARKS.md says, made of the stored runs of `npm run bench:peers`.
+// What docs/BENCHMARKS.md says, made of the stored runs of `npm run bench:peers` and `npm run bench:serve`.
 import { readdirSync, readFileSync } from "node:fs";
+import { isServePart, serveGoalRows, serveSection } from "../serve/report-serve.mjs";
+import { figure, machineOf, percent, range, table, versionsOf } from "./markdown.mjs";
 
 const results = new URL("../results/", import.meta.url);
+
+const NO_RUN = "No run is stored yet.";
 
 /** What the project promises against llama.cpp, or the peer that is named: at least so many times as fast, part for part. */
 const GOALS = {
@@ -18,7 +22,7 @@ const GOALS = {
 /** Share of decode's speed behind DEPTHS[0] tokens that is left behind DEPTHS[1]. */
 const LEFT_AT_DEPTH = 0.6;
 
-/** Stored runs of `npm run bench:peers`. */
+/** Stored runs of `npm run bench:peers` and `npm run bench:serve`. */
 export function storedRuns() {
   return readdirSync(results)
     .filter((file) => file.endsWith(".json"))
@@ -35,20 +39,24 @@ export function benchmarkSections(runs) {
   for (const { file, record } of [...runs].sort((a, b) => (a.record.date < b.record.date ? -1 : 1))) {
     for (const [name, part] of Object.entries(record.parts)) newest.set(name, { file, record, part });
   }
-  if (newest.size === 0) return { goals: "No run is stored yet.", engines: "No run is stored yet." };
-  return { goals: goals(newest), engines: engines(newest) };
+  if (newest.size === 0) return { goals: NO_RUN, engines: NO_RUN, servers: NO_RUN };
+  return { goals: goals(newest), engines: engines(newest), servers: serveSection(newest) };
 }
 
 function goals(newest) {
   const rows = [...newest].flatMap(([name, found]) => {
-    const special = { load: loadRows, kl: klRows, depths: depthRows }[name];
-    const lines = special ? special(found) : speedRows(name, found);
-    return lines.map(([what, ours, theirs, result, goal, met]) => {
+    return goalRows(name, found).map(([what, ours, theirs, result, goal, met]) => {
       const verdict = met === null ? "" : met ? ": met" : ": **missed**";
       return [what, ours, theirs, result, `${goal}${verdict}`, `[run](../bench/results/${found.file})`];
     });
   });
   return table(["What", "DeepTS", "Peer", "Result", "Goal", "From"], rows);
+}
+
+function goalRows(name, found) {
+  const special = { load: loadRows, kl: klRows, depths: depthRows }[name];
+  if (special) return special(found);
+  return isServePart(name) ? serveGoalRows(name, found) : speedRows(name, found);
 }
 
 function speedRows(name, { part, record }) {
@@ -116,9 +124,6 @@ function engines(newest) {
   const sections = [...newest]
     .filter(([, { part }]) => part.entries?.[0]?.prompt)
     .map(([, { file, record, part }]) => {
-      const { cpu, cores, memoryGiB } = record.machine;
-      const commit = `${record.commit?.slice(0, 9)}${record.dirty ? " with changes" : ""}`;
-      const where = `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${record.runtime}; DeepTS at ${commit}`;
       const rounds = `${part.threads} threads, ${part.rounds} rounds of ${part.runsPerRound} runs`;
       const rows = part.entries.map((entry) => [
         entry.engine,
@@ -128,12 +133,7 @@ function engines(newest) {
       ]);
       const head = ["Engine", "How", `prefill ${part.prompt}, tokens/s`, `decode ${part.generate}, tokens/s`];
       const title = `### ${part.file} behind ${part.depth} tokens`;
-      const versions = part.entries.flatMap(({ engine, facts }) => {
-        const version = facts.commit ?? facts.release;
-        return version ? [`${engine} ${version}`] : [];
-      });
-      const peers = [...new Set(versions)].join(", ");
-      const about = `${where}; ${peers}; ${rounds} ([run](../bench/results/${file})). Medians, least and most.`;
+      const about = `${machineOf(record)}; ${versionsOf(part)}; ${rounds} ([run](../bench/results/${file})). Medians, least and most.`;
       return `${title}\n\n${about}\n\n${table(head, rows)}`;
     });
   return sections.join("\n\n") || "No run of speeds is stored yet.";
@@ -143,24 +143,6 @@ function settings({ how, facts: { numerics, cacheType, backend } }) {
   return numerics ? `${numerics} numerics, ${cacheType} cache, ${backend.device}` : `\`${how}\``;
 }
 
-function range({ median, min, max }) {
-  return `${figure(median)} (${figure(min)} to ${figure(max)})`;
-}
-
 function interval({ mean, low, high }) {
   return `${figure(mean)} (${figure(low)} to ${figure(high)})`;
-}
-
-/** Three digits that count. */
-function figure(value) {
-  return Math.abs(value) >= 1000 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
-}
-
-function percent(share) {
-  return `${Math.round(share * 100)} %`;
-}
-
-export function table(head, rows) {
-  const lines = [head, head.map(() => "---"), ...rows];
-  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

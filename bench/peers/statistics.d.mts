@@ -5,6 +5,8 @@ export interface Spread {
   readonly runs: readonly number[];
 }
 export function median(values: readonly number[]): number;
+export function percentile(values: readonly number[], share: number): number;
+export function uniform(seed: number): () => number;
 export function spread(runs: readonly number[]): Spread;
 export function bootstrapMean(
   values: readonly number[],

@@ -5,6 +5,15 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/**
+ * The value that a share of all values does not exceed (nearest rank).
+ * @param {readonly number[]} values at least one
+ * @param {number} share above 0, at most 1
+ */
+export function percentile(values, share) {
+  return [...values].sort((a, b) => a - b)[Math.ceil(share * values.length) - 1];
+}
+
 /** Median, least, most, and every value in order. */
 export function spread(runs) {
   return { median: median(runs), min: Math.min(...runs), max: Math.max(...runs), runs };
@@ -25,8 +34,8 @@ export function bootstrapMean(values, { samples = 4000, seed = 1 } = {}) {
   return { mean: mean(values), low: at(0.025), high: at(0.975) };
 }
 
-/** Numbers in [0, 1). Source: mulberry32, Tommy Ettinger (public domain). */
-function uniform(seed) {
+/** Numbers in [0, 1), the same for the same seed. Source: mulberry32, Tommy Ettinger (public domain). */
+export function uniform(seed) {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

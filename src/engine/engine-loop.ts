@@ -1,5 +1,5 @@
 import { nextTurn } from "../next-turn.ts";
-import type { Batch, Outputs } from "../tensor/backend.ts";
+import type { Batch, DeviceBuffer, Outputs } from "../tensor/backend.ts";
 import { ROW_PROMPT } from "../tensor/backend.ts";
 import type { BlockPool } from "./block-pool.ts";
 import type { PlannedRows, Scheduler } from "./scheduler.ts";
@@ -46,6 +46,8 @@ export class EngineLoop {
   readonly #answers = new Map<Sequence, Task>();
   readonly #cancelled = new Set<Task>();
   readonly #counters = { steps: 0, promptRows: 0, generatedRows: 0 };
+  /** Of the last step. The same memory each time: it is megabytes, which would keep the garbage collector busy. */
+  #logits = new Float32Array(0);
   #stepping = false;
   /** Ends the pause of the loop while all there is waits for its stored beginning. */
   #wake: () => void = () => undefined;
@@ -136,7 +138,7 @@ export class EngineLoop {
     for (const kind of batch.kinds) this.#counters[kind === ROW_PROMPT ? "promptRows" : "generatedRows"]++;
     await this.#takeStates(plan, outputs);
     if (batch.logitRows.length === 0) return;
-    const logits = (await outputs.logits!.read()) as Float32Array;
+    const logits = await this.#readLogits(outputs.logits!);
     const width = logits.length / batch.logitRows.length;
     let row = 0;
     let since = performance.now();
@@ -147,6 +149,12 @@ export class EngineLoop {
       await nextTurn();
       since = performance.now();
     }
+  }
+
+  async #readLogits(buffer: DeviceBuffer): Promise<Float32Array> {
+    const length = buffer.shape.reduce((product, size) => product * size, 1);
+    if (this.#logits.length < length) this.#logits = new Float32Array(length);
+    return (await buffer.read(this.#logits)) as Float32Array;
   }
 
   async #takeStates(plan: readonly PlannedRows[], outputs: Outputs): Promise<void> {

@@ -11,7 +11,14 @@ import type { TokenConstraint } from "./constraint.ts";
 import { Embedding } from "./embedding.ts";
 import { type EngineCounters, EngineLoop, type Task } from "./engine-loop.ts";
 import { pagesFor } from "./evaluate.ts";
-import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "./generation.ts";
+import type {
+  ChatInput,
+  GenerationEvent,
+  GenerationRequest,
+  ModelActivity,
+  RenderedChat,
+  ServedModel,
+} from "./generation.ts";
 import { GrammarCache } from "./grammar-cache.ts";
 import { networkFingerprint } from "./network-fingerprint.ts";
 import type { Prediction, RunnerOptions } from "./network-runner.ts";
@@ -63,13 +70,7 @@ export interface EngineOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface EngineActivity extends EngineCounters {
-  /** Answers being made. */
-  readonly running: number;
-  readonly waiting: number;
-  /** Of the cache: those that can be had, and those that hold a beginning which a prompt may have again. */
-  readonly pages: { readonly total: number; readonly available: number; readonly indexed: number };
-}
+export interface EngineActivity extends EngineCounters, ModelActivity {}
 
 /** What decides over the memory of a model. */
 export type RoomOptions = Pick<EngineOptions, "numerics" | "cacheType" | "contextSize" | "parallel" | "cacheMemory">;

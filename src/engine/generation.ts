@@ -85,6 +85,15 @@ export interface RenderedChat {
 }
 
 /** What a server or a CLI command needs of a loaded model. Engine implements it; tests script it. */
+/** What a model does now. */
+export interface ModelActivity {
+  /** Answers being made. */
+  readonly running: number;
+  readonly waiting: number;
+  /** Of the cache: those that can be had, and those that hold a beginning which a prompt may have again. */
+  readonly pages: { readonly total: number; readonly available: number; readonly indexed: number };
+}
+
 export interface ServedModel {
   /** Name in answers and in /v1/models. */
   readonly id: string;
@@ -94,6 +103,8 @@ export interface ServedModel {
   readonly created: number;
   /** Positions a sequence may have: prompt and answer together. */
   readonly contextSize: number;
+  /** Left out where nobody can tell. */
+  readonly activity?: ModelActivity;
   /**
    * @throws ApiError 400 context_length_exceeded when the prompt leaves no room; both counts are in the message
    * @throws ApiError 503 when the queue is full, 504 when the request's time is up

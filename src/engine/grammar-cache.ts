@@ -1,4 +1,5 @@
-import { type CompiledGrammar, compileGrammar, type GrammarSource } from "../grammar/compile-grammar.ts";
+import { Budget } from "../grammar/budget.ts";
+import { automatonOf, type CompiledGrammar, type GrammarSource, withVocabulary } from "../grammar/compile-grammar.ts";
 import { type TokenSource, Vocabulary } from "../grammar/vocabulary.ts";
 
 /** Grammars that are kept. Each may hold about 20 MB. */
@@ -16,7 +17,8 @@ export class GrammarCache {
   readonly #tokens: TokenSource;
   /** By source; the one used last is the last. */
   readonly #entries = new Map<string, Entry>();
-  #vocabulary: Vocabulary | null = null;
+  /** Made when the first grammar needs it. */
+  #vocabulary: Promise<Vocabulary> | null = null;
 
   constructor(tokens: TokenSource) {
     this.#tokens = tokens;
@@ -28,10 +30,9 @@ export class GrammarCache {
    */
   async get(source: GrammarSource, signal: AbortSignal): Promise<CompiledGrammar> {
     signal.throwIfAborted();
-    this.#vocabulary ??= new Vocabulary(this.#tokens);
     const key = keyOf(source);
-    if (key === null) return compileGrammar(source, this.#vocabulary, { signal });
-    const entry = this.#entries.get(key) ?? this.#compile(source, key, this.#vocabulary);
+    if (key === null) return unlessAborted(this.#compile(source, signal), signal);
+    const entry = this.#entries.get(key) ?? this.#add(source, key);
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     for (const oldest of [...this.#entries.keys()].slice(0, -MAX_KEPT)) this.#entries.delete(oldest);
@@ -46,12 +47,19 @@ export class GrammarCache {
     }
   }
 
-  #compile(source: GrammarSource, key: string, vocabulary: Vocabulary): Entry {
+  #add(source: GrammarSource, key: string): Entry {
     const abort = new AbortController();
-    const grammar = compileGrammar(source, vocabulary, { signal: abort.signal });
+    const grammar = this.#compile(source, abort.signal);
     const entry = { grammar, abort, waiting: 0 };
     grammar.catch(() => this.#drop(key, entry)); // the next one tries again
     return entry;
+  }
+
+  /** What cannot be compiled is refused before there is a vocabulary. */
+  async #compile(source: GrammarSource, signal: AbortSignal): Promise<CompiledGrammar> {
+    const automaton = automatonOf(source, new Budget({ signal }));
+    this.#vocabulary ??= Vocabulary.inSlices(this.#tokens);
+    return withVocabulary(automaton, await this.#vocabulary, { signal });
   }
 
   #drop(key: string, entry: Entry): void {

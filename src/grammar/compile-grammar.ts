@@ -28,9 +28,18 @@ const PREPARED = 64;
 export async function compileGrammar(
   source: GrammarSource,
   vocabulary: Vocabulary,
+  options: { signal?: AbortSignal } = {},
+): Promise<CompiledGrammar> {
+  return withVocabulary(automatonOf(source, new Budget(options)), vocabulary, options);
+}
+
+/** The second half of `compileGrammar`, for an automaton that is there. */
+export async function withVocabulary(
+  automaton: Automaton,
+  vocabulary: Vocabulary,
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<CompiledGrammar> {
-  const automaton = automatonOf(source, new Budget({ signal }));
+  signal?.throwIfAborted();
   const compiled = new CompiledGrammar(automaton, vocabulary);
   for (const state of costlyStates(automaton).slice(0, PREPARED)) {
     await nextTurn();

@@ -35,6 +35,9 @@ export type Type = (typeof TYPES)[number];
 /** Of objects and lists of any kind in the schema. */
 const MAX_DEPTH = 400;
 
+/** Less than what compiling any value takes: a schema that is too large is refused before anything is made of it. */
+const STEPS_A_VALUE = 8;
+
 const SCHEMA_MAPS = ["properties", "$defs", "definitions"];
 const SCHEMA_LISTS = ["anyOf", "oneOf", "allOf", "prefixItems"];
 const COUNTS = ["minItems", "maxItems", "minLength", "maxLength"];
@@ -137,7 +140,7 @@ function checkSize(root: unknown, budget: Budget): void {
     if (typeof value !== "object" || value === null) continue;
     if (depth > MAX_DEPTH) throw new GrammarError("", `the schema is nested more than ${MAX_DEPTH} deep`);
     const inside = Object.values(value);
-    budget.spend(inside.length);
+    budget.spend(inside.length * STEPS_A_VALUE);
     for (const child of inside) work.push({ value: child, depth: depth + 1 });
   }
 }

@@ -1,3 +1,5 @@
+import { nextTurn } from "../next-turn.ts";
+
 /** What the vocabulary is made of; `Tokenizer` is one. */
 export interface TokenSource {
   /** Highest id + 1. */
@@ -7,6 +9,22 @@ export interface TokenSource {
   /** Not null for added tokens, which no text spells: a grammar can name them, but its characters never mean them. */
   addedToken(id: number): object | null;
 }
+
+/** The trie of a vocabulary, and what it was made of. */
+interface Trie {
+  readonly byte: Uint8Array;
+  readonly depth: Uint16Array;
+  readonly end: Int32Array;
+  readonly token: Int32Array;
+  readonly maxDepth: number;
+  readonly twins: readonly (readonly [id: number, first: number])[];
+  readonly bytes: readonly (Uint8Array | null)[];
+}
+
+/** Milliseconds of building after which other work of the process gets its turn. */
+const SLICE_MS = 4;
+/** Tokens between two looks at the clock. */
+const SLICE_TOKENS = 512;
 
 /**
  * The tokens' bytes as a trie, its nodes in depth-first order, so that a walk is one loop over arrays: node i's children
@@ -29,44 +47,39 @@ export class Vocabulary {
   readonly twins: readonly (readonly [id: number, first: number])[];
   readonly #bytes: readonly (Uint8Array | null)[];
 
-  constructor(source: TokenSource) {
-    this.size = source.size;
-    this.#bytes = Array.from({ length: source.size }, (_, id) => {
-      const bytes = source.addedToken(id) === null ? source.tokenBytes(id) : null;
-      return bytes === null || bytes.length === 0 ? null : bytes;
-    });
-    const spelled = this.#bytes.flatMap((bytes, id) => (bytes === null ? [] : [{ id, bytes, key: latin1(bytes) }]));
-    spelled.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.id - b.id));
-
-    const total = spelled.reduce((sum, { bytes }) => sum + bytes.length, 1);
-    const [byte, depth, token] = [new Uint8Array(total), new Uint16Array(total), new Int32Array(total).fill(-1)];
-    const end = new Int32Array(total);
-    const twins: [number, number][] = [];
-    const path = [0]; // nodes from the root to the last token
-    let nodes = 1;
-    let last: Uint8Array = new Uint8Array();
-    for (const { id, bytes } of spelled) {
-      let shared = 0;
-      while (shared < bytes.length && shared < last.length && bytes[shared] === last[shared]) shared++;
-      while (path.length > shared + 1) end[path.pop()!] = nodes;
-      for (let i = shared; i < bytes.length; i++) {
-        byte[nodes] = bytes[i]!;
-        depth[nodes] = i + 1;
-        path.push(nodes++);
-      }
-      const node = path.at(-1)!;
-      if (token[node]! >= 0) twins.push([id, token[node]!]);
-      else token[node] = id;
-      last = bytes;
-    }
-    for (const node of path) end[node] = nodes;
-    this.nodes = nodes;
-    this.byte = byte.slice(0, nodes);
-    this.depth = depth.slice(0, nodes);
-    this.token = token.slice(0, nodes);
-    this.end = end.slice(0, nodes);
-    this.maxDepth = this.depth.reduce((max, d) => Math.max(max, d), 0);
+  private constructor({ byte, depth, end, token, maxDepth, twins, bytes }: Trie) {
+    this.size = bytes.length;
+    this.nodes = byte.length;
+    this.byte = byte;
+    this.depth = depth;
+    this.end = end;
+    this.token = token;
+    this.maxDepth = maxDepth;
     this.twins = twins;
+    this.#bytes = bytes;
+  }
+
+  /** Builds it in one go. */
+  static of(source: TokenSource): Vocabulary {
+    const slices = buildTrie(source);
+    let slice = slices.next();
+    while (!slice.done) slice = slices.next();
+    return new Vocabulary(slice.value);
+  }
+
+  /** Builds it a few milliseconds at a time, so that whoever else uses the process does not wait. */
+  static async inSlices(source: TokenSource): Promise<Vocabulary> {
+    const slices = buildTrie(source);
+    let since = performance.now();
+    let slice = slices.next();
+    while (!slice.done) {
+      if (performance.now() - since >= SLICE_MS) {
+        await nextTurn();
+        since = performance.now();
+      }
+      slice = slices.next();
+    }
+    return new Vocabulary(slice.value);
   }
 
   /** Words of a mask: bit t & 31 of word t >> 5 is token t's. */
@@ -78,6 +91,71 @@ export class Vocabulary {
   bytes(id: number): Uint8Array | null {
     return this.#bytes[id] ?? null;
   }
+}
+
+/** Yields where it may be interrupted. */
+function* buildTrie(source: TokenSource): Generator<undefined, Trie> {
+  const bytes: (Uint8Array | null)[] = [];
+  const spelled = new Map<number, Spelled[]>();
+  let total = 1;
+  for (let id = 0; id < source.size; id++) {
+    if (id % SLICE_TOKENS === 0) yield;
+    const own = source.addedToken(id) === null ? source.tokenBytes(id) : null;
+    bytes.push(own === null || own.length === 0 ? null : own);
+    if (own === null || own.length === 0) continue;
+    total += own.length;
+    // Sorted by their first two bytes already: no list is long.
+    const first = (own[0]! << 8) | (own[1] ?? 0);
+    const list = spelled.get(first) ?? [];
+    if (list.push({ id, key: latin1(own) }) === 1) spelled.set(first, list);
+  }
+
+  const [byte, depth, token] = [new Uint8Array(total), new Uint16Array(total), new Int32Array(total).fill(-1)];
+  const end = new Int32Array(total);
+  const twins: [number, number][] = [];
+  const path = [0]; // nodes from the root to the last token
+  let nodes = 1;
+  let maxDepth = 0;
+  let last: Uint8Array = new Uint8Array();
+  for (const first of [...spelled.keys()].sort((a, b) => a - b)) {
+    for (const { id } of spelled.get(first)!.sort(inOrder)) {
+      const own = bytes[id]!;
+      let shared = 0;
+      while (shared < own.length && shared < last.length && own[shared] === last[shared]) shared++;
+      while (path.length > shared + 1) end[path.pop()!] = nodes;
+      for (let i = shared; i < own.length; i++) {
+        byte[nodes] = own[i]!;
+        depth[nodes] = i + 1;
+        path.push(nodes++);
+      }
+      maxDepth = Math.max(maxDepth, own.length);
+      const node = path.at(-1)!;
+      if (token[node]! >= 0) twins.push([id, token[node]!]);
+      else token[node] = id;
+      last = own;
+    }
+    yield;
+  }
+  for (const node of path) end[node] = nodes;
+  return {
+    byte: byte.slice(0, nodes),
+    depth: depth.slice(0, nodes),
+    token: token.slice(0, nodes),
+    end: end.slice(0, nodes),
+    maxDepth,
+    twins,
+    bytes,
+  };
+}
+
+/** A token, and its bytes as a string that sorts as they do. */
+interface Spelled {
+  readonly id: number;
+  readonly key: string;
+}
+
+function inOrder(a: Spelled, b: Spelled): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : a.id - b.id;
 }
 
 function latin1(bytes: Uint8Array): string {

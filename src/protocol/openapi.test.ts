@@ -42,6 +42,18 @@ test("lists say what their items are", () => {
   expect(schema.required).toEqual(["messages"]);
 });
 
+test("streams say what their events may hold: parts, an error, and what ends them", () => {
+  const dataOf = (path: string) => {
+    const stream = paths[path]!.post!.responses[200]!.content["text/event-stream"] as { schema: Schema };
+    return stream.schema.properties!.data;
+  };
+  const parts = { type: "string", contentSchema: { anyOf: [expect.anything(), { required: ["error"] }] } };
+  for (const path of ["/v1/chat/completions", "/v1/completions", "/chat/completions", "/beta/completions"]) {
+    expect(dataOf(path), path).toMatchObject({ anyOf: [parts, { const: "[DONE]" }] });
+  }
+  expect(dataOf("/v1/responses")).toMatchObject(parts);
+});
+
 test("the document is JSON, and holds nothing of zod", () => {
   const text = JSON.stringify(paths);
   expect(text).not.toMatch(/_zod|~standard/);

@@ -39,11 +39,14 @@ export function openApiDocument(version: string): Json {
 }
 
 function describe(operation: Operation, path: string): Json {
-  const { answer, error = errorBody, errors = [], event, method, open, request, summary } = operation;
+  const { answer, error = errorBody, errors = [], event, lastEvent, method, open, request, summary } = operation;
   const failures = [...errors, 403, 500, ...(open ? [] : [401, 429])].sort();
   const answers: Json =
     answer === undefined ? {} : typeof answer === "string" ? { [answer]: {} } : json(answer, "output");
-  if (event !== undefined) answers["text/event-stream"] = { schema: eventSchema(schemaOf(event, "output")) };
+  if (event !== undefined) {
+    const contents = [event, error].map((schema) => schemaOf(schema, "output"));
+    answers["text/event-stream"] = { schema: eventSchema(contents, lastEvent) };
+  }
   return {
     operationId: `${method} ${path}`.toLowerCase().replace(/[^a-z]+/g, "_"),
     summary,
@@ -68,9 +71,10 @@ function describe(operation: Operation, path: string): Json {
   };
 }
 
-/** Of one server-sent event. */
-function eventSchema(contentSchema: Json): Json {
-  const data = { type: "string", contentMediaType: "application/json", contentSchema };
+/** Of one server-sent event: a part of the answer, the error that ends it, or what comes last. */
+function eventSchema(contents: readonly Json[], last: string | undefined): Json {
+  const json = { type: "string", contentMediaType: "application/json", contentSchema: { anyOf: contents } };
+  const data = last === undefined ? json : { anyOf: [json, { const: last }] };
   return { type: "object", properties: { event: { type: "string" }, data }, required: ["data"] };
 }
 

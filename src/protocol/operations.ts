@@ -50,6 +50,8 @@ export interface Operation {
   readonly answer?: z.ZodType | string;
   /** Data of the server-sent events of `stream: true`. */
   readonly event?: z.ZodType;
+  /** Data of the event behind them, which is no JSON. Default: there is none. */
+  readonly lastEvent?: "[DONE]";
   /** Statuses of errors beside those that every request may get. */
   readonly errors?: readonly number[];
   /** Default OpenAI's form. */
@@ -71,6 +73,7 @@ export const operations: readonly Operation[] = [
     request: chat,
     answer: chatCompletion,
     event: chatCompletionChunk,
+    lastEvent: "[DONE]",
     errors: GENERATION_ERRORS,
   },
   {
@@ -80,6 +83,7 @@ export const operations: readonly Operation[] = [
     request: text,
     answer: completion,
     event: completion,
+    lastEvent: "[DONE]",
     errors: GENERATION_ERRORS,
   },
   {
@@ -132,6 +136,7 @@ export const operations: readonly Operation[] = [
     request: chat,
     answer: chatCompletion,
     event: chatCompletionChunk,
+    lastEvent: "[DONE]",
     errors: [...GENERATION_ERRORS, 422],
   },
   {
@@ -142,6 +147,7 @@ export const operations: readonly Operation[] = [
     request: text,
     answer: completion,
     event: completion,
+    lastEvent: "[DONE]",
     errors: [...GENERATION_ERRORS, 422],
   },
   {

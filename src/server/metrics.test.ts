@@ -53,3 +53,12 @@ test("an answer that the client left counts as cancelled", async () => {
   const metrics = async () => (await app.request("/metrics")).text();
   await expect.poll(metrics).toContain('deepts_answers_total{model="scripted",reason="cancelled"} 1');
 });
+
+test("the pages of the cache are told as they are now", async () => {
+  const model = new ScriptedModel();
+  const activity = { running: 1, waiting: 0, pages: { total: 16, available: 13, indexed: 5 } };
+  const app = createApp({ model: Object.assign(model, { activity }) });
+  const text = await (await app.request("/metrics")).text();
+  expect(text).toContain('deepts_cache_pages{model="scripted"} 16');
+  expect(text).toContain('deepts_cache_pages_held{model="scripted"} 3');
+});

@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ServedModel } from "../engine/generation.ts";
+import type { ModelCard } from "../protocol/models.ts";
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
@@ -62,14 +64,26 @@ export class Metrics {
     buckets: SECONDS,
     registers: [this.#registry],
   });
+  readonly #pages = new Gauge({
+    name: "deepts_cache_pages",
+    help: "Pages of the cache.",
+    labelNames: ["model"] as const,
+    registers: [this.#registry],
+  });
+  readonly #heldPages = new Gauge({
+    name: "deepts_cache_pages_held",
+    help: "Pages that answers in progress hold. The others are free, or keep what a prompt may begin with.",
+    labelNames: ["model"] as const,
+    registers: [this.#registry],
+  });
 
-  readonly modelLoaded = new Gauge({
+  readonly #modelLoaded = new Gauge({
     name: "deepts_model_loaded",
     help: "1 where the model is loaded, else 0.",
     labelNames: ["model"] as const,
     registers: [this.#registry],
   });
-  readonly modelMemory = new Gauge({
+  readonly #modelMemory = new Gauge({
     name: "deepts_model_memory_bytes",
     help: "Memory of the model's weights, cache and scratch; 0 where it is not loaded.",
     labelNames: ["model"] as const,
@@ -79,6 +93,25 @@ export class Metrics {
   /** @param processMetrics memory, CPU and event loop of the process too: once a process, since they observe it */
   constructor({ processMetrics = false }: { readonly processMetrics?: boolean } = {}) {
     if (processMetrics) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /**
+   * Notes what the models of the server do now.
+   * @param loaded those of them that can answer
+   */
+  observe(cards: readonly ModelCard[], loaded: readonly ServedModel[]): void {
+    for (const gauge of [this.#pages, this.#heldPages]) gauge.reset();
+    for (const { id: model, memory_bytes, state } of cards) {
+      const there = state === "loaded" || state === "unloading";
+      this.#modelLoaded.set({ model }, there ? 1 : 0);
+      this.#modelMemory.set({ model }, there ? (memory_bytes ?? 0) : 0);
+    }
+    for (const { id: model, activity } of loaded) {
+      if (!activity) continue;
+      const { total, available } = activity.pages;
+      this.#pages.set({ model }, total);
+      this.#heldPages.set({ model }, total - available);
+    }
   }
 
   async response(): Promise<Response> {

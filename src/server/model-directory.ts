@@ -135,6 +135,11 @@ export class ModelDirectory {
     return this.#slots.map(toCard);
   }
 
+  /** Those that can answer now. */
+  loaded(): ServedModel[] {
+    return this.#slots.flatMap(({ model }) => model ?? []);
+  }
+
   health(): Health {
     if (this.#startup === "running") return { status: "loading" };
     if (this.#startup instanceof Error) return { status: "failed", message: this.#startup.message };

@@ -87,6 +87,11 @@ export class ModelSlot {
     if (open !== undefined) this.#opened(open);
   }
 
+  /** Null where it is not loaded. */
+  get model(): ServedModel | null {
+    return this.#open?.model ?? null;
+  }
+
   get state(): ModelState {
     return this.#phase === "loaded" && this.#drains.size > 0 ? "unloading" : this.#phase;
   }

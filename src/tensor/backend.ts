@@ -145,8 +145,12 @@ export type Outputs = Readonly<Record<string, DeviceBuffer>>;
 export interface DeviceBuffer {
   readonly shape: readonly number[];
   readonly dtype: "f32" | "i32";
-  /** Copies the contents out. */
-  read(): Promise<Float32Array | Int32Array>;
+  /**
+   * Copies the contents out.
+   * @param into where to, of the buffer's dtype and at least its size; default an array of its own
+   * @returns the contents: the beginning of `into`, or that array
+   */
+  read(into?: Float32Array | Int32Array): Promise<Float32Array | Int32Array>;
 }
 
 /** The rows of one step. All arrays have one entry a row (T) unless said otherwise. */

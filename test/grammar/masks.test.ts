@@ -11,7 +11,7 @@ import { SAMPLE_SOURCES } from "./sample-sources.ts";
 import { smallVocabulary } from "./small-vocabulary.ts";
 
 const v3Json = deepseekV3Json();
-const v3 = v3Json === null ? null : new Vocabulary(new Tokenizer(specFromTokenizerJson(JSON.parse(v3Json))));
+const v3 = v3Json === null ? null : Vocabulary.of(new Tokenizer(specFromTokenizerJson(JSON.parse(v3Json))));
 
 /** Tokens that may come next, each tried by itself. */
 function tried(matcher: GrammarMatcher, vocabulary: Vocabulary): number[] {

@@ -7,7 +7,7 @@ export function smallVocabulary(words: readonly (string | Uint8Array)[], added: 
     ...[...words, ...added].map((word) => (typeof word === "string" ? new TextEncoder().encode(word) : word)),
   ];
   const firstAdded = 256 + words.length;
-  return new Vocabulary({
+  return Vocabulary.of({
     size: bytes.length,
     tokenBytes: (id) => bytes[id] ?? null,
     addedToken: (id) => (id >= firstAdded ? { id } : null),

@@ -143,8 +143,10 @@ class KernelBuffer implements DeviceBuffer {
     this.length = shape.reduce((product, length) => product * length, 1);
   }
 
-  async read(): Promise<Float32Array | Int32Array> {
-    const values = this.dtype === "i32" ? new Int32Array(this.length) : new Float32Array(this.length);
+  async read(into?: Float32Array | Int32Array): Promise<Float32Array | Int32Array> {
+    const own = () => (this.dtype === "i32" ? new Int32Array(this.length) : new Float32Array(this.length));
+    const values = into?.subarray(0, this.length) ?? own();
+    if (values.length < this.length) throw new RangeError(`${this.length} elements do not fit into ${values.length}`);
     await this.#owner().read(this.#id, values);
     return values;
   }

@@ -191,8 +191,10 @@ class ReferenceBuffer implements DeviceBuffer {
     this.data = data;
   }
 
-  async read(): Promise<Float32Array | Int32Array> {
-    return this.data.slice();
+  async read(into?: Float32Array | Int32Array): Promise<Float32Array | Int32Array> {
+    if (!into) return this.data.slice();
+    into.set(this.data);
+    return into.subarray(0, this.data.length);
   }
 }
 

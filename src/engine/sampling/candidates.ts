@@ -1,6 +1,10 @@
 import { DeepTsError } from "../../errors.ts";
 import { expOfNonPositive } from "./exp.ts";
+import { LargestFinder } from "./largest.ts";
 import { MassSelector } from "./selection.ts";
+
+/** The most that `loadLargest` and `keepLargest` keep. */
+export const MAX_LARGEST = 1024;
 
 /**
  * The tokens that may still come next, with their logits, in ascending order of id: samplers first change logits, then
@@ -22,6 +26,7 @@ export class Candidates {
   /** For a sampler that orders tokens by something other than their logits. */
   readonly keys: Float64Array;
   private readonly selector: MassSelector;
+  private readonly largest = new LargestFinder(MAX_LARGEST);
   private hasProbs = false;
 
   constructor(vocabSize: number) {
@@ -41,10 +46,7 @@ export class Candidates {
    */
   load(logits: Float32Array, allowed?: Uint32Array): void {
     const size = this.vocabSize;
-    if (logits.length !== size) throw badLogits(`want ${size} values, got ${logits.length}`);
-    if (allowed && allowed.length < Math.ceil(size / 32)) {
-      throw badLogits(`the mask of allowed tokens has ${allowed.length} words, want ${Math.ceil(size / 32)}`);
-    }
+    this.checkSizes(logits, allowed);
     for (let i = 0; i < size; i++) {
       const logit = logits[i]!;
       if (!(logit < Infinity)) throw brokenLogit(i, logit);
@@ -52,10 +54,39 @@ export class Candidates {
       this.logits[i] = logit;
     }
     if (allowed) {
-      for (let i = 0; i < size; i++) if (((allowed[i >> 5]! >>> (i & 31)) & 1) === 0) this.logits[i] = -Infinity;
+      for (let i = 0; i < size; i++) if (!allows(allowed, i)) this.logits[i] = -Infinity;
     }
     this.count = size;
     this.hasProbs = false;
+  }
+
+  /**
+   * What `load` and `keepLargest` give together, of a row to which nothing is done in between, in a fraction of the time;
+   * tokens that are not allowed are left out.
+   * @param k from 1 to MAX_LARGEST
+   * @throws DeepTsError as `load`
+   */
+  loadLargest(logits: Float32Array, k: number, allowed?: Uint32Array): void {
+    this.checkSizes(logits, allowed);
+    this.count = this.largest.find(logits, this.vocabSize, k, (i) => {
+      const logit = logits[i]!;
+      if (!(logit < Infinity)) throw brokenLogit(i, logit);
+      return !allowed || allows(allowed, i);
+    });
+    for (let j = 0; j < this.count; j++) {
+      const i = this.largest.indices[j]!;
+      this.ids[j] = i;
+      this.logits[j] = logits[i]!;
+    }
+    this.hasProbs = false;
+  }
+
+  private checkSizes(logits: Float32Array, allowed: Uint32Array | undefined): void {
+    const size = this.vocabSize;
+    if (logits.length !== size) throw badLogits(`want ${size} values, got ${logits.length}`);
+    if (allowed && allowed.length < Math.ceil(size / 32)) {
+      throw badLogits(`the mask of allowed tokens has ${allowed.length} words, want ${Math.ceil(size / 32)}`);
+    }
   }
 
   /** Index of the largest logit, the lowest id among equals. @throws DeepTsError when no token is possible */
@@ -123,6 +154,18 @@ export class Candidates {
     });
   }
 
+  /** Keeps the entries with the k largest logits, the lowest ids among equals. @param k from 1 to MAX_LARGEST */
+  keepLargest(k: number): void {
+    const { ids, logits, probs, largest } = this;
+    this.count = largest.find(logits, this.count, k);
+    for (let j = 0; j < this.count; j++) {
+      const i = largest.indices[j]!;
+      ids[j] = ids[i]!;
+      logits[j] = logits[i]!;
+      probs[j] = probs[i]!;
+    }
+  }
+
   /** Index of the entry at `u` in [0, 1) of the cumulated `probs`. */
   at(u: number): number {
     let last = 0;
@@ -156,6 +199,10 @@ export function likeliest(logits: Float32Array): number {
   }
   if (best < 0) throw badLogits(NO_TOKEN);
   return best;
+}
+
+function allows(allowed: Uint32Array, token: number): boolean {
+  return ((allowed[token >> 5]! >>> (token & 31)) & 1) === 1;
 }
 
 const NO_TOKEN = "no token is possible: every logit is -Infinity (after mask, biases and penalties)";

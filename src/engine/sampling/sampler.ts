@@ -1,5 +1,5 @@
 import { ConfigError } from "../../errors.ts";
-import { type Candidates, likeliest } from "./candidates.ts";
+import { type Candidates, likeliest, MAX_LARGEST } from "./candidates.ts";
 import { DryPenalty } from "./dry.ts";
 import { minP } from "./min-p.ts";
 import { Mirostat } from "./mirostat.ts";
@@ -45,8 +45,10 @@ class ChainSampler implements Sampler {
   private readonly random: Random;
   private readonly mirostat: Mirostat | null;
   private readonly dry: DryPenalty | null;
-  /** Whether the likeliest token is chosen and no option changes a logit. */
-  private readonly plainlyGreedy: boolean;
+  /** Whether no option changes a logit before tokens are removed. */
+  private readonly plain: boolean;
+  /** How many of the largest logits matter: 1 for greedy choices; all when there is no such number. */
+  private readonly largest: number;
   /** How many of the last tokens the repetition penalty sees; 0 when it is off. */
   private readonly repeatWindow: number;
   /** Prompt and answer; stays empty when no option reads it. */
@@ -67,15 +69,19 @@ class ChainSampler implements Sampler {
     this.repeatWindow = params.repetitionPenalty === 1 ? 0 : params.repeatLastN < 0 ? Infinity : params.repeatLastN;
     const penalties =
       params.presencePenalty !== 0 || params.frequencyPenalty !== 0 || this.repeatWindow > 0 || this.dry;
-    this.plainlyGreedy = params.temperature === 0 && params.logitBias.size === 0 && !penalties;
+    this.plain = params.logitBias.size === 0 && !penalties;
+    this.largest = params.temperature === 0 ? 1 : (!this.mirostat && params.topK) || Infinity;
     for (let i = 0; i < prompt.length; i++) this.remember(prompt[i]!);
   }
 
   sample(logits: Float32Array, allowed?: Uint32Array): number {
     const c = this.candidates;
-    if (this.plainlyGreedy && !allowed && logits.length === c.vocabSize) return likeliest(logits);
-    c.load(logits, allowed);
-    this.penalise(c);
+    if (this.plain && this.largest === 1 && !allowed && logits.length === c.vocabSize) return likeliest(logits);
+    if (this.plain && this.largest <= MAX_LARGEST) c.loadLargest(logits, this.largest, allowed);
+    else {
+      c.load(logits, allowed);
+      this.penalise(c);
+    }
     return c.ids[this.params.temperature === 0 ? c.best() : this.draw(c)]!;
   }
 
@@ -94,9 +100,10 @@ class ChainSampler implements Sampler {
 
   private draw(c: Candidates): number {
     const p = this.params;
+    // Before the temperature, which changes no order, so that fewer are divided.
+    if (!this.mirostat) topK(c, p.topK);
     applyTemperature(c, p.temperature);
     if (this.mirostat) return this.mirostat.choose(c, this.random.uniform());
-    topK(c, p.topK);
     topP(c, p.topP);
     minP(c, p.minP);
     typical(c, p.typicalP);

@@ -76,6 +76,20 @@ export function orderAndLifetime({ test }: Harness): void {
     expect(outputs.y).toMatchObject({ shape: [4, 7], dtype: "f32" });
   });
 
+  test(
+    "an output can be read into memory of the caller, of which it fills the beginning",
+    [doublingProgram(2)],
+    async (s) => {
+      const executable = await s.compile(doublingProgram(2));
+      const { y } = await executable.run(prompt(2), { x: Float32Array.of(1, 2, 3, 4) });
+      const memory = new Float32Array(7).fill(9);
+      const read = await y!.read(memory.subarray(1, 6));
+      expect([...read]).toEqual([2, 4, 6, 8]);
+      expect([...memory]).toEqual([9, 2, 4, 6, 8, 9, 9]);
+      await expect(y!.read(new Float32Array(3))).rejects.toThrow(RangeError);
+    },
+  );
+
   test("what read() returned is a copy that later runs leave alone", [doublingProgram(2)], async (s) => {
     const executable = await s.compile(doublingProgram(2));
     const { y } = await executable.run(prompt(1), { x: Float32Array.of(1, 2) });
