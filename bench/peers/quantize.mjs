@@ -11,7 +11,10 @@ import { DEEPTS } from "./engines.mjs";
 import { measureKl } from "./kl.mjs";
 import { runProgram } from "./program.mjs";
 
-/** The file types of llama-quantize that, with --pure, make every matrix of one type; it has none for NVFP4 and MXFP4 alone. */
+/**
+ * The file types of llama-quantize that, with --pure, make every matrix of one type; it has none for NVFP4 and MXFP4 alone, and
+ * with Q1_0 and Q2_0 it refuses a model with any rows that are no whole blocks, as the embedded one has.
+ */
 const PURE = {
   ...{ Q4_0: "Q4_0", Q4_1: "Q4_1", Q5_0: "Q5_0", Q5_1: "Q5_1", Q8_0: "Q8_0" },
   ...{
@@ -32,7 +35,7 @@ const PURE = {
     IQ1_M: "IQ1_M",
     IQ1_S: "IQ1_S",
   },
-  ...{ TQ1_0: "TQ1_0", TQ2_0: "TQ2_0", Q1_0: "Q1_0", Q2_0: "Q2_0" },
+  ...{ TQ1_0: "TQ1_0", TQ2_0: "TQ2_0" },
 };
 const PROMPT = "Once upon a time, a sleepy fox named";
 const ANSWER_TOKENS = 32;
