@@ -9,9 +9,8 @@ inline void read_q8_0(const uint8_t* src, size_t blocks, QBlock* out) {
   for (; blocks > 0; --blocks, src += kStored, ++out) {
     out->d = half(src);
     std::memcpy(out->q, src + 2, sizeof out->q);
-    int32_t sums[2] = {0, 0};
-    for (int i = 0; i < 16; ++i) sums[0] += out->q[i];
-    for (int i = 16; i < 32; ++i) sums[1] += out->q[i];
+    int32_t sums[2];
+    sum_codes(out->q, sums);
     complete(*out, sums);
   }
 }

@@ -114,6 +114,10 @@ DTS_INLINE uint32_t largest(const float* x) {
   return vmaxvq_u32(most);
 }
 
+DTS_INLINE void sum_codes(const int8_t* q, int32_t (&sums)[2]) {
+  for (int half = 0; half < 2; ++half) sums[half] = vaddlvq_s8(vld1q_s8(q + 16 * half));
+}
+
 DTS_INLINE void round_block(const float* x, float inverse, int8_t* q, int32_t (&sums)[2]) {
   for (int half = 0; half < 2; ++half, x += 16, q += 16) {
     int32x4_t c[4];

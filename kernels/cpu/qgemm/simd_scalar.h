@@ -14,6 +14,7 @@
 //   I32::pairs     item i: the bytes a[i] and b[i] as two int16, a's the lower
 //   add_pairs      acc lane i += both int16 of item i times those of `pair`
 //   largest        the largest bit pattern of |x[0..31]| (above 0x7f800000 where there is a NaN)
+//   sum_codes      the sums of q[0..15] and of q[16..31]
 //   round_block    q = x · inverse rounded to nearest even, and the sums of both halves of q
 namespace dts::qgemm::DTS_TARGET {
 
@@ -174,6 +175,13 @@ DTS_INLINE uint32_t largest(const float* x) {
     if (bits > most) most = bits;
   }
   return most;
+}
+
+DTS_INLINE void sum_codes(const int8_t* q, int32_t (&sums)[2]) {
+  for (int half = 0; half < 2; ++half) {
+    sums[half] = 0;
+    for (int i = 0; i < 16; ++i) sums[half] += q[16 * half + i];
+  }
 }
 
 DTS_INLINE void round_block(const float* x, float inverse, int8_t* q, int32_t (&sums)[2]) {

@@ -174,6 +174,14 @@ DTS_INLINE uint32_t largest(const float* x) {
   return wasm_u32x4_extract_lane(most, 0);
 }
 
+DTS_INLINE void sum_codes(const int8_t* q, int32_t (&sums)[2]) {
+  for (int half = 0; half < 2; ++half) {
+    const v128_t s = wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extadd_pairwise_i8x16(wasm_v128_load(q + 16 * half)));
+    const v128_t t = wasm_i32x4_add(s, wasm_i32x4_shuffle(s, s, 2, 3, 0, 1));
+    sums[half] = wasm_i32x4_extract_lane(t, 0) + wasm_i32x4_extract_lane(t, 1);
+  }
+}
+
 DTS_INLINE void round_block(const float* x, float inverse, int8_t* q, int32_t (&sums)[2]) {
   const F32 scale = F32::splat(inverse);
   for (int half = 0; half < 2; ++half, x += 16, q += 16) {
