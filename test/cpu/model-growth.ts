@@ -2,8 +2,9 @@
 // experts have that no token chose: where the file is mapped, they do not come in.
 import { readFileSync } from "node:fs";
 import { openCpu } from "../../src/backends/cpu/backend.ts";
-import { pagesFor } from "../../src/engine/evaluate.ts";
+import { firstPages, pagesFor } from "../../src/engine/evaluate.ts";
 import { NetworkRunner } from "../../src/engine/network-runner.ts";
+import { sequenceRows } from "../../src/engine/sequence-rows.ts";
 import { openModel } from "../../src/node.ts";
 import { type Numerics, ROW_PROMPT } from "../../src/tensor/backend.ts";
 
@@ -15,23 +16,15 @@ const residentBytes = () => Number(readFileSync("/proc/self/status", "utf8").mat
 const before = residentBytes();
 const { checkpoint } = await openModel(model);
 const backend = openCpu({ threads: 2 });
-const pages = pagesFor(tokens);
-const options = { pages, maxLogitRows: 1, numerics: numerics as Numerics, taps: { routes: true } };
+const options = { pages: pagesFor(tokens), maxLogitRows: 1, numerics: numerics as Numerics, taps: { routes: true } };
 const runner = await NetworkRunner.load(checkpoint, backend, options);
 const expertOps = runner.program.ops.filter((op) => op.kind === "expertsFfn");
 const chosen = expertOps.map(() => new Set<number>());
 for (let start = 0; start < tokens; start += runner.maxRows) {
   const rows = Math.min(runner.maxRows, tokens - start);
-  const positions = Int32Array.from({ length: rows }, (_, i) => start + i);
-  const outputs = await runner.run({
-    // Neighbours in the table, which is not meant to come in.
-    tokens: positions,
-    positions,
-    sequences: new Int32Array(rows),
-    kinds: new Uint8Array(rows).fill(ROW_PROMPT),
-    blockTables: [Int32Array.from({ length: pages }, (_, page) => page)],
-    logitRows: Int32Array.of(rows - 1),
-  });
+  // Neighbours in the table, which is not meant to come in.
+  const neighbours = Int32Array.from({ length: rows }, (_, i) => start + i);
+  const outputs = await runner.run(sequenceRows(neighbours, start, ROW_PROMPT, firstPages(tokens), rows - 1));
   const routes = Object.entries(outputs).filter(([name]) => /^routes\.\d+\.ids$/.test(name));
   for (const [layer, [, ids]] of routes.entries()) for (const id of await ids.read()) chosen[layer]!.add(id);
 }

@@ -100,7 +100,7 @@ export class Candidates {
         best = i;
       }
     }
-    if (best < 0) throw badLogits(NO_TOKEN);
+    if (best < 0) throw badLogits("no token is possible: every logit is -Infinity (after mask, biases and penalties)");
     return best;
   }
 
@@ -181,31 +181,9 @@ export class Candidates {
   }
 }
 
-/**
- * What `load` and `best` give together, of a row to which nothing is done in between, without the memory they go through.
- * @param logits [vocabSize] f32
- * @throws DeepTsError `bad_logits` on NaN, +Infinity, or when no token is possible
- */
-export function likeliest(logits: Float32Array): number {
-  let best = -1;
-  let max = -Infinity;
-  for (let i = 0; i < logits.length; i++) {
-    const logit = logits[i]!;
-    if (!(logit < Infinity)) throw brokenLogit(i, logit);
-    if (logit > max) {
-      max = logit;
-      best = i;
-    }
-  }
-  if (best < 0) throw badLogits(NO_TOKEN);
-  return best;
-}
-
 function allows(allowed: Uint32Array, token: number): boolean {
   return ((allowed[token >> 5]! >>> (token & 31)) & 1) === 1;
 }
-
-const NO_TOKEN = "no token is possible: every logit is -Infinity (after mask, biases and penalties)";
 
 function brokenLogit(token: number, logit: number): DeepTsError {
   return badLogits(`token ${token} has ${logit}: the weights or the computation are broken`);

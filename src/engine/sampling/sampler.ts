@@ -1,5 +1,5 @@
 import { ConfigError } from "../../errors.ts";
-import { type Candidates, likeliest, MAX_LARGEST } from "./candidates.ts";
+import { type Candidates, MAX_LARGEST } from "./candidates.ts";
 import { DryPenalty } from "./dry.ts";
 import { minP } from "./min-p.ts";
 import { Mirostat } from "./mirostat.ts";
@@ -76,7 +76,6 @@ class ChainSampler implements Sampler {
 
   sample(logits: Float32Array, allowed?: Uint32Array): number {
     const c = this.candidates;
-    if (this.plain && this.largest === 1 && !allowed && logits.length === c.vocabSize) return likeliest(logits);
     if (this.plain && this.largest <= MAX_LARGEST) c.loadLargest(logits, this.largest, allowed);
     else {
       c.load(logits, allowed);
