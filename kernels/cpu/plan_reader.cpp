@@ -116,17 +116,21 @@ const qgemm::QBlock* PlanReader::quantized(size_t cols) {
   return reinterpret_cast<const qgemm::QBlock*>(tensor.data);
 }
 
+constexpr char kWrongForm[] = "the plan is wrong: a weight is not held in the form of its product";
+
+bool PlanReader::is_packed(const Weight& weight) const { return weight.packed.table == target_.step_.products; }
+
 /** The weight of a product: whole rows, or packed where the other operand is rounded. */
 const Weight* PlanReader::factor(bool rounded) {
   const Weight* found = weight();
-  require(rounded ? found->packed.table == target_.step_.products : !found->runs.empty(), "the plan is wrong: a weight is not held in the form of its product");
+  require(rounded ? is_packed(*found) : !found->runs.empty(), kWrongForm);
   return found;
 }
 
 /** The weight of a product of experts: packed or not where the other operand may be rounded. */
 const Weight* PlanReader::expert_factor(bool rounded) {
   const Weight* found = weight();
-  require(!found->runs.empty() || (rounded && found->packed.table), "the plan is wrong: a weight is not held in the form of its product");
+  require(!found->runs.empty() || (rounded && is_packed(*found)), kWrongForm);
   return found;
 }
 

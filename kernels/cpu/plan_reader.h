@@ -33,6 +33,8 @@ class PlanReader {
   RopeTable* rope_table();
   /** The rounded form of a value of `cols` columns, where an op has one. */
   const qgemm::QBlock* quantized(size_t cols);
+  /** For the products of this step. */
+  bool is_packed(const Weight& weight) const;
   const Weight* factor(bool rounded);
   const Weight* expert_factor(bool rounded);
   Stage stage();

@@ -106,15 +106,6 @@ DTS_INLINE uint32_t largest(const float* x) {
   return _mm512_reduce_max_epu32(_mm512_max_epu32(a, b));
 }
 
-// There is an instruction for sums of bytes, unsigned ones.
-DTS_INLINE void sum_codes(const int8_t* q, int32_t (&sums)[2]) {
-  const __m256i codes = _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(q)), _mm256_set1_epi8(-128));
-  const __m256i eights = _mm256_sad_epu8(codes, _mm256_setzero_si256());
-  const __m256i halves = _mm256_add_epi32(eights, _mm256_shuffle_epi32(eights, 0x4e));
-  sums[0] = _mm256_extract_epi32(halves, 0) - 16 * 128;
-  sums[1] = _mm256_extract_epi32(halves, 4) - 16 * 128;
-}
-
 DTS_INLINE void round_block(const float* x, float inverse, int8_t* q, int32_t (&sums)[2]) {
   for (int half = 0; half < 2; ++half) {
     const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * half), _mm512_set1_ps(inverse)));

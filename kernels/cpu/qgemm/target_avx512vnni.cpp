@@ -5,6 +5,7 @@
 #include "standard.h"
 DTS_REGION("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
 #include "simd_avx512.h"
+#include "sum_codes_x86.inl"
 #include "pack.inl"
 #include "quantize.inl"
 #include "formats.inl"

@@ -6,6 +6,7 @@
 #include "standard.h"
 DTS_REGION("avx2,fma,f16c,avxvnni")
 #include "simd_avx2.h"
+#include "sum_codes_x86.inl"
 #include "pack.inl"
 #include "quantize.inl"
 #include "formats.inl"
