@@ -11,15 +11,9 @@ export interface TokenSource {
 }
 
 /** The trie of a vocabulary, and what it was made of. */
-interface Trie {
-  readonly byte: Uint8Array;
-  readonly depth: Uint16Array;
-  readonly end: Int32Array;
-  readonly token: Int32Array;
-  readonly maxDepth: number;
-  readonly twins: readonly (readonly [id: number, first: number])[];
+type Trie = Pick<Vocabulary, "byte" | "depth" | "end" | "token" | "maxDepth" | "twins"> & {
   readonly bytes: readonly (Uint8Array | null)[];
-}
+};
 
 /** Milliseconds of building after which other work of the process gets its turn. */
 const SLICE_MS = 4;

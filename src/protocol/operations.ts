@@ -59,9 +59,16 @@ export interface Operation {
 }
 
 /** What a request may get that asks the model: a wrong body, a model that loads, a full queue, a time that is up. */
-const GENERATION_ERRORS = [400, 404, 413, 415, 503, 504];
-const TEXT_ERRORS = [400, 404, 413, 415, 503, 504];
+const MODEL_ERRORS = [400, 404, 413, 415, 503, 504];
 
+/** What an admin does with a model. */
+const manage = {
+  method: "POST",
+  admin: true,
+  request: { schema: modelRequest, parameters: manageParameters },
+  answer: modelCard,
+  errors: [400, 404, 413, 415, 503],
+} satisfies Partial<Operation>;
 const chat = { schema: chatRequest, parameters: chatParameters };
 const text = { schema: completionRequest, parameters: completionParameters };
 
@@ -74,7 +81,7 @@ export const operations: readonly Operation[] = [
     answer: chatCompletion,
     event: chatCompletionChunk,
     lastEvent: "[DONE]",
-    errors: GENERATION_ERRORS,
+    errors: MODEL_ERRORS,
   },
   {
     method: "POST",
@@ -84,7 +91,7 @@ export const operations: readonly Operation[] = [
     answer: completion,
     event: completion,
     lastEvent: "[DONE]",
-    errors: GENERATION_ERRORS,
+    errors: MODEL_ERRORS,
   },
   {
     method: "POST",
@@ -93,7 +100,7 @@ export const operations: readonly Operation[] = [
     request: { schema: responsesRequest, parameters: responsesParameters },
     answer: responseObject,
     event: responsesEvent,
-    errors: GENERATION_ERRORS,
+    errors: MODEL_ERRORS,
   },
   {
     method: "GET",
@@ -137,7 +144,7 @@ export const operations: readonly Operation[] = [
     answer: chatCompletion,
     event: chatCompletionChunk,
     lastEvent: "[DONE]",
-    errors: [...GENERATION_ERRORS, 422],
+    errors: [...MODEL_ERRORS, 422],
   },
   {
     method: "POST",
@@ -148,7 +155,7 @@ export const operations: readonly Operation[] = [
     answer: completion,
     event: completion,
     lastEvent: "[DONE]",
-    errors: [...GENERATION_ERRORS, 422],
+    errors: [...MODEL_ERRORS, 422],
   },
   {
     method: "POST",
@@ -156,7 +163,7 @@ export const operations: readonly Operation[] = [
     summary: "A vector for each text: the model's last states, pooled",
     request: { schema: embeddingsRequest, parameters: embeddingsParameters },
     answer: embeddings,
-    errors: GENERATION_ERRORS,
+    errors: MODEL_ERRORS,
   },
   {
     method: "GET",
@@ -174,22 +181,14 @@ export const operations: readonly Operation[] = [
     errors: [404, 503],
   },
   {
-    method: "POST",
+    ...manage,
     path: "/v1/models/load",
     summary: "Loads a model, where it is not; answers when that is done",
-    admin: true,
-    request: { schema: modelRequest, parameters: manageParameters },
-    answer: modelCard,
-    errors: [400, 404, 413, 415, 503],
   },
   {
-    method: "POST",
+    ...manage,
     path: "/v1/models/unload",
     summary: "Unloads a model once its running answers have ended; it is loaded again when it is used",
-    admin: true,
-    request: { schema: modelRequest, parameters: manageParameters },
-    answer: modelCard,
-    errors: [400, 404, 413, 415, 503],
   },
   {
     method: "POST",
@@ -197,7 +196,7 @@ export const operations: readonly Operation[] = [
     summary: "Text to token ids, as llama-server's",
     request: { schema: tokenizeRequest, parameters: tokenizeParameters },
     answer: tokenized,
-    errors: TEXT_ERRORS,
+    errors: MODEL_ERRORS,
   },
   {
     method: "POST",
@@ -205,7 +204,7 @@ export const operations: readonly Operation[] = [
     summary: "Token ids to text, as llama-server's",
     request: { schema: detokenizeRequest, parameters: detokenizeParameters },
     answer: detokenized,
-    errors: TEXT_ERRORS,
+    errors: MODEL_ERRORS,
   },
   {
     method: "POST",
@@ -213,7 +212,7 @@ export const operations: readonly Operation[] = [
     summary: "The prompt that a chat request makes",
     request: { schema: templateRequest, parameters: templateParameters },
     answer: templated,
-    errors: TEXT_ERRORS,
+    errors: MODEL_ERRORS,
   },
   {
     method: "GET",
