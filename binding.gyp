@@ -10,6 +10,7 @@
         "kernels/cpu/encode/target_scalar.cpp",
         "kernels/cpu/encode/target_avx2.cpp",
         "kernels/cpu/executor.cpp",
+        "kernels/cpu/late_packing.cpp",
         "kernels/bind/napi/mapping.cpp",
         "kernels/cpu/machine_speed.cpp",
         "kernels/cpu/plan_reader.cpp",

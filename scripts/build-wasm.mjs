@@ -17,6 +17,7 @@ const SHARED = [
   "kernels/bind/wasm/module.cpp",
   "kernels/cpu/dispatch.cpp",
   "kernels/cpu/executor.cpp",
+  "kernels/cpu/late_packing.cpp",
   "kernels/cpu/plan_reader.cpp",
   "kernels/cpu/pool.cpp",
   "kernels/cpu/weight.cpp",

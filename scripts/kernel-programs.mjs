@@ -8,6 +8,7 @@ const PROGRAMS = {
   executor: [
     "kernels/cpu/test/executor_test.cpp",
     "kernels/cpu/executor.cpp",
+    "kernels/cpu/late_packing.cpp",
     "kernels/cpu/plan_reader.cpp",
     "kernels/cpu/pool.cpp",
     "kernels/cpu/weight.cpp",

@@ -34,7 +34,7 @@ function errorRows(errors) {
   return [...new Set(errors.map(({ type }) => type))].map((type) => {
     const sides = [false, true].flatMap((weighted) => {
       const found = errors.find((error) => error.type === type && error.weighted === weighted);
-      return found ? [percent(found.deepts), percent(found.llamaCpp), found.ratio.toFixed(3)] : ["", "", ""];
+      return found ? [percent(found.deepts), percent(found.llamaCpp), ratioText(found)] : ["", "", ""];
     });
     return [type, ...sides];
   });
@@ -48,5 +48,7 @@ function fileRow({ type, kl, greedy }) {
   return [type, small(kl.llamaCpp), small(kl.deeptsFast), agrees];
 }
 
+/** Neither loses anything where the source was of this type already. */
+const ratioText = ({ ratio }) => (ratio === null ? "none lost" : ratio.toFixed(3));
 const percent = (part) => `${Number((100 * part).toPrecision(4))} %`;
 const small = (value) => (value === 0 ? "0" : Number(value.toPrecision(2)).toString());

@@ -45,6 +45,7 @@ void Executor::reserve_scratch() {
       ask(need(*op, step_, cache_->pages));
     } else if (const auto* op = std::get_if<ExpertsFfnOp>(&stage)) {
       ask(need(*op, step_));
+      late_.reserve(op->experts);
     }
   }
   for (unsigned i = 0; i < pool_->threads(); ++i) thread_scratch_.emplace_back(most.per_thread);
@@ -69,7 +70,10 @@ bool Executor::run() {
   batch.tables = rows_.tables.data();
   batch.table_starts = rows_.table_starts.data();
   const auto job = [](void* self, unsigned index, Team& team) { return static_cast<Executor*>(self)->work(index, team); };
-  return pool_->run(job, this);
+  packs_ = late_.needed(weights_);
+  const bool finished = pool_->run(job, this);
+  late_.check();
+  return finished;
 }
 
 bool Executor::work(unsigned index, Team& team) {
@@ -107,7 +111,10 @@ void Executor::execute(const Stage& stage, Worker& worker) {
     void operator()(const MlaAttentionOp& o) const { self.kernels_.mla_attention(o, self.step_, worker); }
     void operator()(const GqaAttentionOp& o) const { self.kernels_.gqa_attention(o, self.step_, worker); }
     void operator()(const IndexerSelectOp& o) const { self.kernels_.indexer_select(o, self.step_, worker); }
-    void operator()(const ExpertsFfnOp& o) const { self.kernels_.experts_ffn(o, self.step_, worker); }
+    void operator()(const ExpertsFfnOp& o) const {
+      if (self.packs_) self.late_.pack_chosen(o, self.step_, worker);
+      self.kernels_.experts_ffn(o, self.step_, worker);
+    }
   } const on_threads{*this, worker};
   std::visit(on_threads, stage);
 }

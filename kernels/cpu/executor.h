@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dispatch.h"
+#include "late_packing.h"
 #include "pool.h"
 #include "scratch.h"
 #include "step.h"
@@ -79,6 +80,8 @@ class Executor {
   std::vector<Stage> stages_;
   Rows rows_;
   Step step_;
+  LatePacking late_;
+  bool packs_ = false;
   std::vector<Buffer<float>> thread_scratch_;
 
   friend class PlanReader;

@@ -18,6 +18,10 @@ struct PackedWeight {
   /** Of one matrix. */
   size_t rows = 0, cols = 0, bytes = 0;
   Buffer<uint8_t> data;
+  /** Where matrices wait until they are chosen: what has become of each, and how many still wait. Steps change it, one at a time. */
+  enum class State : uint8_t { waits, listed, ready };
+  mutable std::vector<State> states;
+  mutable size_t waiting = 0;
 
   qgemm::Matrix matrix(size_t group) const { return {type, rows, cols, data.data() + group * bytes}; }
 };
@@ -78,12 +82,27 @@ inline constexpr char kCutShort[] = " has become shorter while it was in use; pu
 
 class Pool;
 
+/** What the packed form is made for. */
+struct Packing {
+  /** Equal matrices that the rows are. */
+  size_t groups = 1;
+  /** Whether the stored blocks are still needed; memory of their own is freed otherwise. */
+  bool keep_rows = false;
+  /** Whether matrices wait until a step chooses them (late_packing.h), as far as the stored rows stay: of a mapped file, or kept. */
+  bool when_chosen = false;
+};
+
 /**
- * Packs the rows as `groups` equal matrices, on the pool's threads.
- * @param keep_rows whether the stored blocks are still needed; memory of their own is freed otherwise
+ * Packs the rows, on the pool's threads.
  * Fails where a mapped file no longer has the rows.
  * @returns false, and changes nothing, where qgemm has no such type, or for rows that are no whole blocks
  */
-bool pack_weight(Weight& weight, const qgemm::Table& table, size_t groups, bool keep_rows, Pool& pool);
+bool pack_weight(Weight& weight, const qgemm::Table& table, const Packing& packing, Pool& pool);
+
+/** Pieces of work that packing one matrix of the weight is. */
+size_t pack_pieces(const Weight& weight, const PackedWeight& packed);
+
+/** Does one of them. @returns false where the mapped file no longer has the rows */
+bool pack_piece(const Weight& weight, const PackedWeight& packed, size_t group, size_t piece);
 
 }  // namespace dts

@@ -1,5 +1,5 @@
 // Loads a model, reads a prompt that fills its cache, and says in JSON by how much the process grew, and how many bytes the
-// experts have that no token chose: where the file is mapped, they do not come in.
+// experts have that no token chose: those of a mapped file do not come in.
 import { readFileSync } from "node:fs";
 import { openCpu } from "../../src/backends/cpu/backend.ts";
 import { firstPages, pagesFor } from "../../src/engine/evaluate.ts";

@@ -144,6 +144,7 @@ class NotedWeight implements NativeWeight {
   readonly #scales: Float32Array;
   #groups = 0;
   #keepsRows = true;
+  #whenChosen = false;
 
   constructor(dtype: DType, rows: number, cols: number, scaleBlock: number) {
     this.#head = [dtypeNumber(dtype), rows, cols, scaleBlock];
@@ -164,10 +165,11 @@ class NotedWeight implements NativeWeight {
     this.#scales.set(scales, offset);
   }
 
-  async pack(groups: number, keepRows: boolean): Promise<boolean> {
+  async pack(groups: number, keepRows: boolean, whenChosen: boolean): Promise<boolean> {
     if (!this.#packs) return false;
     this.#groups = groups;
     this.#keepsRows = keepRows;
+    this.#whenChosen = whenChosen;
     return true;
   }
 
@@ -176,7 +178,7 @@ class NotedWeight implements NativeWeight {
   words(): number[] {
     const data = new Uint32Array(this.#data.buffer);
     const scales = new Uint32Array(this.#scales.buffer);
-    const form = [this.#groups, Number(this.#keepsRows)];
+    const form = [this.#groups, Number(this.#keepsRows), Number(this.#whenChosen)];
     return [...this.#head, ...form, data.length, ...data, scales.length, ...scales];
   }
 }

@@ -259,16 +259,15 @@ class WeightHandle : public Handle<WeightHandle, dts::Weight> {
     return Napi::Boolean::New(info.Env(), true);
   }
 
-  /** (groups, keepRows): Promise<boolean> */
+  /** (groups, keepRows, whenChosen): Promise<boolean> */
   Napi::Value pack(const Napi::CallbackInfo& info) {
     const auto weight = get(info.Env());
     const auto machine = machine_;
-    const size_t groups = size_at(info, 0);
-    const bool keep_rows = info[1].As<Napi::Boolean>().Value();
+    const dts::Packing packing{size_at(info, 0), info[1].As<Napi::Boolean>().Value(), info[2].As<Napi::Boolean>().Value()};
     const auto packed = std::make_shared<bool>(false);
     return Task<std::function<void()>, std::function<Napi::Value(Napi::Env)>>::start(
         info.Env(), info.This().As<Napi::Object>(),
-        [=] { *packed = dts::pack_weight(*weight, *machine->kernels->products, groups, keep_rows, *machine->pool); },
+        [=] { *packed = dts::pack_weight(*weight, *machine->kernels->products, packing, *machine->pool); },
         [packed](Napi::Env env) { return Napi::Boolean::New(env, *packed); });
   }
 

@@ -66,7 +66,7 @@ DTS_EXPORT(weight_scale_count) size_t weight_scale_count(Handle<Weight>* weight)
 DTS_EXPORT(weight_bytes) size_t weight_bytes(Handle<Weight>* weight) { return (*weight)->bytes(); }
 DTS_EXPORT(weight_keeps_rows) bool weight_keeps_rows(Handle<Weight>* weight) { return !(*weight)->runs.empty(); }
 DTS_EXPORT(weight_pack) bool weight_pack(Handle<Pool>* pool, Handle<Weight>* weight, size_t groups, bool keep_rows) {
-  return pack_weight(**weight, *kTargets[0]->products, groups, keep_rows, **pool);
+  return pack_weight(**weight, *kTargets[0]->products, {groups, keep_rows}, **pool);
 }
 DTS_EXPORT(weight_release) void weight_release(Handle<Weight>* weight) { delete weight; }
 

@@ -71,7 +71,7 @@ class Words {
 };
 
 struct WeightPlace {
-  uint32_t dtype, rows, cols, scale_block, groups, keep_rows;
+  uint32_t dtype, rows, cols, scale_block, groups, keep_rows, when_chosen;
   const uint32_t* bytes;
   const uint32_t* scales;
 };
@@ -88,8 +88,8 @@ struct StepRows {
 struct Run {
   explicit Run(Words& words) {
     for (uint32_t left = words.next(); left > 0; --left) {
-      const uint32_t* head = words.take(6);
-      WeightPlace place{head[0], head[1], head[2], head[3], head[4], head[5], nullptr, nullptr};
+      const uint32_t* head = words.take(7);
+      WeightPlace place{head[0], head[1], head[2], head[3], head[4], head[5], head[6], nullptr, nullptr};
       place.bytes = words.take(words.next());
       place.scales = words.take(words.next());
       weights.push_back(place);
@@ -124,7 +124,8 @@ struct Run {
   std::vector<StepRows> steps;
 };
 
-std::shared_ptr<const Weight> load(const WeightPlace& place, Pool& pool) {
+/** @param late experts wait until they are chosen, for which their rows are kept */
+std::shared_ptr<const Weight> load(const WeightPlace& place, bool late, Pool& pool) {
   auto weight = std::make_shared<Weight>(static_cast<DType>(place.dtype), place.rows, place.cols, false);
   weight->allocate();
   std::memcpy(weight->data.data(), place.bytes, weight->data.bytes());
@@ -133,14 +134,15 @@ std::shared_ptr<const Weight> load(const WeightPlace& place, Pool& pool) {
     std::memcpy(weight->scales.data(), place.scales, weight->scales.bytes());
   }
   if (place.groups > 0) {
-    const bool packed = pack_weight(*weight, *kScalarTable.products, place.groups, place.keep_rows != 0, pool);
+    const bool waits = late && place.when_chosen != 0;
+    const bool packed = pack_weight(*weight, *kScalarTable.products, {place.groups, waits || place.keep_rows != 0, waits}, pool);
     expect(packed, "the weight can be packed");
   }
   return weight;
 }
 
 /** What all steps of the run give to read. */
-std::vector<uint32_t> replay(const Run& run, unsigned threads) {
+std::vector<uint32_t> replay(const Run& run, unsigned threads, bool late) {
   const auto pool = std::make_shared<Pool>(threads);
   auto cache = std::make_shared<Cache>();
   cache->page_size = run.page_size;
@@ -149,7 +151,7 @@ std::vector<uint32_t> replay(const Run& run, unsigned threads) {
     cache->fields.emplace_back(run.pages * run.page_size, run.fields[i], static_cast<DType>(run.fields[i + 1]), false);
   }
   std::vector<std::shared_ptr<const Weight>> weights;
-  for (const WeightPlace& place : run.weights) weights.push_back(load(place, *pool));
+  for (const WeightPlace& place : run.weights) weights.push_back(load(place, late, *pool));
   Executor executor(kScalarTable, pool, run.plan, run.plan_words, std::move(weights), cache);
 
   std::vector<uint32_t> results;
@@ -182,9 +184,13 @@ int main(int count, char** files) {
   for (int i = 1; i < count; ++i) {
     Words words(files[i]);
     const Run run(words);
-    const std::vector<uint32_t> alone = replay(run, 1);
+    const std::vector<uint32_t> alone = replay(run, 1, false);
     expect(!alone.empty(), "something is read");
-    for (const unsigned threads : {2u, 4u, 4u}) expect(replay(run, threads) == alone, "the same bits on any number of threads");
+    for (const unsigned threads : {1u, 2u, 4u, 4u}) {
+      for (const bool late : {false, true}) {
+        expect(replay(run, threads, late) == alone, "the same bits on any number of threads, whenever experts are packed");
+      }
+    }
   }
   std::puts("ok");
 }

@@ -45,9 +45,10 @@ export interface NativeWeight {
   /**
    * Lays the rows, as `groups` matrices of equal size, the way that products of fast numerics read them, on all threads.
    * @param keepRows whether the stored blocks in the process' own memory stay as well
+   * @param whenChosen the matrices are experts: each may wait until a step chooses it, where its rows stay in a file
    * @returns false, with nothing changed, for a type or size that has no such form
    */
-  pack(groups: number, keepRows: boolean): Promise<boolean>;
+  pack(groups: number, keepRows: boolean, whenChosen: boolean): Promise<boolean>;
   close(): void;
 }
 

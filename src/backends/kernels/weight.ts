@@ -87,7 +87,7 @@ function pack(
   const groups = shape.length > 2 ? shape[0]! : 1;
   // Attention to prompts multiplies latents by the stored rows of kv_b.
   const keepRows = uses.has("gather") || uses.has("heads");
-  return takeTurn(queue, () => weight.pack(groups, keepRows));
+  return takeTurn(queue, () => weight.pack(groups, keepRows, uses.has("expert") && uses.size === 1));
 }
 
 /** All dimensions but the last are rows. @throws RangeError for segments that are not the weight's rows */
