@@ -10,6 +10,7 @@ import { decodeBlocks } from "../../dist/tensor/decode/decode.mjs";
 import { DEEPTS } from "./engines.mjs";
 import { measureKl } from "./kl.mjs";
 import { runProgram } from "./program.mjs";
+import { median } from "./statistics.mjs";
 
 /**
  * The file types of llama-quantize that, with --pure, make every matrix of one type; it has none for NVFP4 and MXFP4 alone, and
@@ -39,7 +40,6 @@ const PURE = {
 };
 const PROMPT = "Once upon a time, a sleepy fox named";
 const ANSWER_TOKENS = 32;
-const KL_CHUNKS = 2;
 
 /** @typedef {{ threads: number, say: (text: string) => void }} Options */
 
@@ -188,13 +188,15 @@ async function readByBoth(type, { folder, exact, imatrix }, { completion, perple
     ]);
     const flags = ["--no-conversation", "--no-warmup", "--no-display-prompt", "--ctx-size", "512"];
     const theirs = await runProgram([completion, ...about, ...flags, "--n-predict", String(ANSWER_TOKENS)]);
-    const kl = await measureKl(file, { perplexity, threads, say: () => {}, chunks: KL_CHUNKS });
+    const kl = await measureKl(file, { perplexity, threads, say: () => {} });
     return {
       type,
       greedy: { deepts: ours.stdout.trim(), llamaCpp: theirs.stdout.trim() },
-      kl: { rows: kl.rows, llamaCpp: digits(kl.llamaCpp.mean), deeptsFast: digits(kl.deepts.mean) },
+      kl: { rows: kl.rows, llamaCpp: summary(kl.llamaCpp), deeptsFast: summary(kl.deepts) },
     };
   } finally {
     rmSync(file);
   }
 }
+
+const summary = ({ mean, kl }) => ({ mean: digits(mean), median: digits(median(kl)) });

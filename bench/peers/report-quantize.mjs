@@ -24,9 +24,17 @@ matrices, as parts of the sum of w x^2; the ratio is DeepTS by llama.cpp.`;
 }
 
 function filesText({ source, files }, run) {
-  const about = `${source} in each file type, as llama.cpp reads it: the mean KL of its logits from exact maths on what is stored, beside
-that of \`fast\` numerics, and how far the greedy texts of exact maths and of llama.cpp agree; ${run}.`;
-  const head = ["File type", "KL, llama.cpp", "KL, DeepTS `fast`", "greedy text agrees for"];
+  const about = `${source} in each file type, as llama.cpp reads it: the KL of its logits from exact maths on what is stored, beside that of
+\`fast\` numerics, and how far the greedy texts of exact maths and of llama.cpp agree; ${run}. Means hang on the few
+rows whose rounding chooses another expert.`;
+  const head = [
+    "File type",
+    "mean KL, llama.cpp",
+    "mean KL, DeepTS `fast`",
+    "median KL, llama.cpp",
+    "median KL, DeepTS `fast`",
+    "greedy text agrees for",
+  ];
   return `${about}\n\n${table(head, files.map(fileRow))}`;
 }
 
@@ -45,7 +53,8 @@ function fileRow({ type, kl, greedy }) {
   let same = 0;
   while (same < deepts.length && deepts[same] === llamaCpp[same]) same++;
   const agrees = deepts === llamaCpp ? `all ${deepts.length} characters` : `${same} of ${deepts.length} characters`;
-  return [type, small(kl.llamaCpp), small(kl.deeptsFast), agrees];
+  const sides = [kl.llamaCpp, kl.deeptsFast];
+  return [type, ...sides.map(({ mean }) => small(mean)), ...sides.map(({ median }) => small(median)), agrees];
 }
 
 /** Neither loses anything where the source was of this type already. */
