@@ -16,5 +16,7 @@ export default defineConfig({
     // Wide, since a shared or slow machine is not a fault; a hang still ends.
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // A second, by default.
+    expect: { poll: { timeout: 50_000 } },
   },
 });

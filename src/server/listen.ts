@@ -36,6 +36,9 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** How long a refused client may take to read why: cut at once, it might not; left alone, it might never close its end. */
+const LINGER_MS = 1000;
+
 interface App {
   fetch(request: Request, origin: { readonly address?: string }): Response | Promise<Response>;
 }
@@ -170,4 +173,5 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

@@ -104,6 +104,7 @@ describe("the chat page", () => {
     await scripted.firstStop;
     await page.getByRole("button", { name: "Regenerate" }).click();
     await page.getByText("Answering").waitFor({ state: "attached" });
+    await page.getByText("Once upon").waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByText("stopped").waitFor();
     await expectShown(page, ["A story", "Once upon"]);

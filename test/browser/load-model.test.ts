@@ -47,7 +47,7 @@ const modelServed = () => server!.log.filter((file) => file.path === MODEL);
 
 /** Waits until the page has so many threads. */
 async function threads(count: number): Promise<void> {
-  await expect.poll(() => page.workers().length, { timeout: 30_000 }).toBe(count);
+  await expect.poll(() => page.workers().length).toBe(count);
 }
 
 describe("a model in a browser", () => {

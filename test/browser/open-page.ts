@@ -55,5 +55,5 @@ export async function shown(page: Page): Promise<string[]> {
 
 /** Waits until these messages are shown: what is stored is read after a page has been loaded. */
 export async function expectShown(page: Page, texts: readonly (string | undefined)[]): Promise<void> {
-  await expect.poll(() => shown(page), { timeout: 20_000 }).toEqual(texts);
+  await expect.poll(() => shown(page)).toEqual(texts);
 }

@@ -183,6 +183,8 @@ describe("an engine over a folder of stored prefixes", () => {
       async (engine) => {
         const abort = new AbortController();
         const prompt = await userTurn(engine, QUESTION);
+        if (who === "its time") vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+        onTestFinished(() => void vi.useRealTimers());
         const timeoutMs = who === "its time" ? 200 : undefined;
         const ended = answer(engine, { prompt, maxTokens: 12, timeoutMs }, { signal: abort.signal }).then(
           () => "answered",
@@ -190,6 +192,7 @@ describe("an engine over a folder of stored prefixes", () => {
         );
         await until(() => loads > 1);
         expect(engine.activity).toMatchObject({ running: 0, waiting: 1 });
+        if (who === "its time") vi.advanceTimersByTime(200);
         if (who === "its client") abort.abort(new Error("its client left"));
         if (who === "the engine") await engine.close();
         expect(await ended).toMatch(/its client left|not complete within 200 ms|shutting down/);

@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LoadedModel, loadModel } from "../../src/node.ts";
@@ -6,19 +8,23 @@ import { openServer, type TestServer } from "./start-server.ts";
 /** What attackers and broken clients send: each gets a clear error, the process lives, nothing stays behind. */
 let model: LoadedModel;
 let server: TestServer;
+/** The same, with little time for a request to arrive. */
+let hasty: TestServer;
 
 beforeAll(async () => {
   model = await loadModel(undefined, { contextSize: 256, parallel: 2 });
-  server = await openServer(model.engine, { headersTimeoutMs: 200, requestTimeoutMs: 300 });
+  server = await openServer(model.engine);
+  hasty = await openServer(model.engine, { headersTimeoutMs: 200, requestTimeoutMs: 300 });
 });
 
 afterAll(async () => {
   await server.close();
+  await hasty.close();
   await model.close();
 });
 
-function open(): Socket {
-  const socket = connect(server.port, "127.0.0.1");
+function open({ port } = server): Socket {
+  const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {}); // a reset is an answer too
   return socket;
 }
@@ -33,6 +39,21 @@ function said(socket: Socket): Promise<string> {
     socket.on("close", () => resolve(text));
   });
 }
+
+/** The server's end of the next connection to it. */
+function accepted(): Promise<Socket> {
+  return new Promise((resolve) => {
+    const channel = "net.server.socket";
+    const take = (message: unknown) => {
+      unsubscribe(channel, take);
+      resolve((message as { socket: Socket }).socket);
+    };
+    subscribe(channel, take);
+  });
+}
+
+/** What was refused as too large must not have been read to its end first. */
+const MOST_READ = 2 ** 18;
 
 async function expectAlive(): Promise<void> {
   const { pages, running, waiting } = model.engine.activity;
@@ -109,25 +130,37 @@ describe("a hostile body", () => {
 
 describe("a hostile connection", () => {
   it("with 10 MB of headers gets 431", async () => {
+    const taken = accepted();
     const socket = open();
     const answer = said(socket);
     socket.write("GET /health HTTP/1.1\r\nhost: localhost\r\n");
     for (let i = 0; i < 160 && !socket.destroyed; i++) socket.write(`x-${i}: ${"y".repeat(64 << 10)}\r\n`);
-    // The connection may be reset before all is read.
+    // The connection is reset while the client still writes, which may then hear of that only.
     expect(await answer).toMatch(/^(HTTP\/1\.1 431 .*)?$/s);
+    expect((await taken).bytesRead).toBeLessThan(MOST_READ);
+    await expectAlive();
+  });
+
+  it("with more headers than are taken gets 431", async () => {
+    const socket = open();
+    const answer = said(socket);
+    socket.write(`GET /health HTTP/1.1\r\nhost: localhost\r\nx: ${"y".repeat(20 << 10)}\r\n\r\n`);
+    expect(await answer).toMatch(/^HTTP\/1\.1 431 .*"error":/s);
     await expectAlive();
   });
 
   it("with a hundred thousand headers is cut", async () => {
+    const taken = accepted();
     const socket = open();
     const answer = said(socket);
     socket.write(`GET /health HTTP/1.1\r\nhost: localhost\r\n${"a: b\r\n".repeat(100_000)}\r\n`);
     expect(await answer).toMatch(/^(HTTP\/1\.1 431 .*)?$/s);
+    expect((await taken).bytesRead).toBeLessThan(MOST_READ);
     await expectAlive();
   });
 
   it("that sends a letter at a time is told so and cut (slow-loris)", async () => {
-    const sockets = Array.from({ length: 20 }, open);
+    const sockets = Array.from({ length: 20 }, () => open(hasty));
     const answers = sockets.map(said);
     const drip = setInterval(() => {
       for (const socket of sockets) if (!socket.destroyed) socket.write("x");
@@ -139,8 +172,19 @@ describe("a hostile connection", () => {
     await expectAlive();
   });
 
+  it("that keeps its half open after it has been told is cut", async () => {
+    const taken = accepted();
+    const socket = connect({ port: hasty.port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.write("GET /health HTTP/1.1\r\nhost: localhost\r\nx-slow: ");
+    const [answer] = await once(socket, "data");
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 408 /);
+    await once(await taken, "close");
+    socket.destroy();
+    await expectAlive();
+  });
+
   it("that drips its body is cut", async () => {
-    const socket = open();
+    const socket = open(hasty);
     const answer = said(socket);
     const drip = setInterval(() => socket.destroyed || socket.write(" "), 20);
     socket.write(
@@ -152,7 +196,7 @@ describe("a hostile connection", () => {
   });
 
   it("that says nothing at all is closed", async () => {
-    const socket = open();
+    const socket = open(hasty);
     await said(socket);
     await expectAlive();
   });

@@ -27,6 +27,8 @@ afterAll(async () => {
 
 const messages = [{ role: "user" as const, content: "What is the weather in Velmaris?" }];
 const ask = { model: "x", messages, seed: 3, max_tokens: 200 };
+/** For the APIs that know no seed. */
+const greedy = { model: "x", temperature: 0 };
 
 /** Every text is short, so that a small model comes to an end. */
 const Trip = z.object({
@@ -62,7 +64,7 @@ describe("a form of the answer", () => {
 
   it("is zod's in the Responses API too, and is told back", async () => {
     const format = zodTextFormat(Trip, "trip");
-    const response = await client.responses.parse({ model: "x", input: "Where to?", text: { format } });
+    const response = await client.responses.parse({ ...greedy, input: "Where to?", text: { format } });
     expect(Trip.strict().parse(response.output_parsed)).toEqual(JSON.parse(response.output_text));
     expect(response.text?.format).toMatchObject({ type: "json_schema", name: "trip", strict: true });
   });
@@ -70,7 +72,7 @@ describe("a form of the answer", () => {
   it("is a JSON schema in Anthropic's API", async () => {
     const anthropic = new Anthropic({ baseURL: server.url, apiKey: "none", maxRetries: 0 });
     const { content } = await anthropic.messages.create({
-      model: "x",
+      ...greedy,
       max_tokens: 200,
       messages,
       output_config: { format: { type: "json_schema", schema: z.toJSONSchema(Weather) } },
@@ -200,7 +202,7 @@ describe("strict tools", () => {
   it("are strict in the Responses API and in Anthropic's", async () => {
     const parameters = z.toJSONSchema(Weather) as Record<string, unknown>;
     const { output } = await client.responses.create({
-      model: "x",
+      ...greedy,
       input: "The weather?",
       tool_choice: "required",
       parallel_tool_calls: false,
@@ -211,7 +213,7 @@ describe("strict tools", () => {
     Weather.strict().parse(JSON.parse((call as OpenAI.Responses.ResponseFunctionToolCall).arguments));
     const anthropic = new Anthropic({ baseURL: server.url, apiKey: "none", maxRetries: 0 });
     const { content, stop_reason } = await anthropic.messages.create({
-      model: "x",
+      ...greedy,
       max_tokens: 200,
       messages,
       tools: [{ name: "get_weather", input_schema: parameters as { type: "object" }, strict: true }],
