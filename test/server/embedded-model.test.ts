@@ -1,7 +1,11 @@
-import type OpenAI from "openai";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { openReference } from "../../src/backends/reference/backend.ts";
+import { PAGE_SIZE } from "../../src/model/cache-layout.ts";
 import { type LoadedModel, loadModel } from "../../src/node.ts";
-import { openServer, type TestServer } from "./start-server.ts";
+import { singleApiKey } from "../../src/server/api-keys.ts";
+import { openEmbedded } from "../engine/embedded-engine.ts";
+import { openServer, startServer, type TestServer } from "./start-server.ts";
 
 /** The whole way: openai client, socket, engine, embedded model. */
 let model: LoadedModel;
@@ -21,6 +25,13 @@ afterAll(async () => {
 
 const hello = [{ role: "user" as const, content: "Hello" }];
 const HELLO = "Hello! Ask me for a story or a small sum.";
+
+async function post(path: string, body: object, url = server.url) {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });
+  const { error } = (await response.json()) as { error: { message: string; code?: string } };
+  return { status: response.status, retryAfter: response.headers.get("retry-after"), error };
+}
 
 const weather = {
   type: "function" as const,
@@ -156,13 +167,86 @@ describe("the embedded model behind the API", () => {
     expect(choices[0]).toMatchObject({ text: " lived near the tower. One", finish_reason: "length" });
   });
 
-  it("refuses a prompt that does not fit with both counts, streamed or not", async () => {
-    const messages = [{ role: "user" as const, content: "word ".repeat(600) }];
-    for (const stream of [false, true]) {
-      const refused = client.chat.completions.create({ model: "x", messages, stream });
-      await expect(refused).rejects.toMatchObject({ status: 400, code: "context_length_exceeded" });
-      await expect(refused).rejects.toThrow(/\d{3} tokens.*512/);
+  const long = "word ".repeat(600);
+  it.each<[string, object]>([
+    ["/v1/chat/completions", { messages: [{ role: "user", content: long }] }],
+    ["/v1/completions", { prompt: long }],
+    ["/v1/completions", { prompt: Array(512).fill(5) }],
+    ["/v1/completions", { prompt: long, suffix: "end" }],
+    ["/v1/responses", { input: long }],
+    ["/v1/messages", { max_tokens: 5, messages: [{ role: "user", content: long }] }],
+    ["/v1/embeddings", { input: long }],
+  ])("refuses a prompt that does not fit with both counts, and cuts none: %s", async (path, body) => {
+    const { promptRows } = model.engine.activity;
+    for (const stream of path === "/v1/embeddings" ? [false] : [false, true]) {
+      const { status, error } = await post(path, { ...body, stream: stream || undefined });
+      expect(status).toBe(400);
+      expect(error.message).toMatch(/\d{3} tokens.*512/);
+      if (path !== "/v1/messages") expect(error.code).toBe("context_length_exceeded");
     }
+    expect(model.engine.activity.promptRows).toBe(promptRows);
+  });
+
+  it("has read a prompt whole that just fits", async () => {
+    const prompt = Array<number>(511).fill(5);
+    const { choices, usage } = await client.completions.create({ model: "x", prompt });
+    expect([usage!.prompt_tokens, usage!.completion_tokens, choices[0]!.finish_reason]).toEqual([511, 1, "length"]);
+  });
+
+  it("reads the next turn of a chat from where the last ended", async () => {
+    const first = [{ role: "user" as const, content: "Tell me of foxes and owls. ".repeat(20) }];
+    const ask = async (messages: OpenAI.ChatCompletionMessageParam[]) => {
+      const request = { model: "x", messages, temperature: 0, max_tokens: 40 };
+      const { choices, usage } = await client.chat.completions.create(request);
+      return { said: choices[0]!.message, usage: usage as typeof usage & { prompt_cache_hit_tokens: number } };
+    };
+    const { said, usage: before } = await ask(first);
+    const { usage } = await ask([...first, said, { role: "user", content: "And then?" }]);
+    const cached = usage!.prompt_tokens_details!.cached_tokens!;
+    expect(cached).toBeGreaterThan(before!.prompt_tokens - PAGE_SIZE);
+    expect(usage).toMatchObject({
+      prompt_cache_hit_tokens: cached,
+      prompt_cache_miss_tokens: usage!.prompt_tokens - cached,
+    });
+  });
+
+  it("finds nothing for one key that was read for another", async () => {
+    const keys = { alice: "sk-alice-0123456789", bob: "sk-bob-0123456789ab" };
+    const apiKeys = Object.entries(keys).map(([name, key]) => singleApiKey(key, name, "--api-key"));
+    const { url } = await startServer(model.engine, { apiKeys });
+    const cached = async (apiKey: string) => {
+      const own = new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });
+      const messages = [{ role: "user" as const, content: "Tell me of two secret keys. ".repeat(10) }];
+      const { usage } = await own.chat.completions.create({ model: "x", messages, max_tokens: 1 });
+      return usage!.prompt_tokens_details!.cached_tokens! > 0;
+    };
+    const { alice, bob } = keys;
+    expect([await cached(alice), await cached(alice), await cached(bob)]).toEqual([false, true, false]);
+  });
+
+  it("keeps no one waiting beyond the queue's length: 503, or Anthropic's 529, with Retry-After", async () => {
+    // The reference backend takes seconds for this answer.
+    const tiny = await openEmbedded(openReference());
+    const full = await tiny.newEngine({ parallel: 1, maxWaiting: 1 });
+    onTestFinished(() => full.close().then(() => tiny.close()));
+    const { url, client } = await startServer(full);
+    const endless = { model: "x", prompt: "Once", stream: true as const, ...{ ignore_eos: true } };
+    const running = await client.completions.create(endless);
+    const leaves = new AbortController();
+    const waiting = client.completions.create(endless, { signal: leaves.signal });
+    await expect.poll(() => full.activity).toMatchObject({ running: 1, waiting: 1 });
+    for (const [path, status] of [
+      ["/v1/chat/completions", 503],
+      ["/v1/messages", 529],
+    ] as const) {
+      const refused = await post(path, { messages: hello, max_tokens: 5 }, url);
+      expect([refused.status, refused.retryAfter]).toEqual([status, "1"]);
+    }
+    leaves.abort();
+    await expect(waiting).rejects.toThrow(OpenAI.APIUserAbortError);
+    await expect.poll(() => full.activity.waiting).toBe(0);
+    running.controller.abort();
+    await expect.poll(() => full.activity.running).toBe(0);
   });
 
   it("stops computing when the client goes away, and goes on serving", async () => {

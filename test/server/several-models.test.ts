@@ -138,6 +138,14 @@ describe("two models and memory for one", () => {
     expect(await metric("deepts_model_loaded")).toEqual([0, 0]);
     expect(await manage("load", "other")).toMatchObject([404, { error: { code: "model_not_found" } }]);
     expect(await manage("unload", "")).toMatchObject([400, { error: { param: "model" } }]);
+    // Names are looked up, never opened: a model that is there under its path is not there.
+    for (const model of [paths.small, "../../etc/passwd", "file:///etc/passwd", "small/../big", "..\\small"]) {
+      for (const what of ["load", "unload"])
+        expect(await manage(what, model)).toMatchObject([404, { error: { code: "model_not_found" } }]);
+      await expect(ask(model)).rejects.toMatchObject({ status: 404, code: "model_not_found" });
+      const found = await fetch(`${server.url}/v1/models/${encodeURIComponent(model)}`);
+      expect(found.status).toBe(404);
+    }
   });
 });
 
