@@ -2,6 +2,7 @@ import { FORMAT_NAMES } from "../grammar/formats.ts";
 import { ANNOTATIONS, KEYWORDS } from "../grammar/schema-keywords.ts";
 import { type Operation, operations } from "../protocol/operations.ts";
 import type { Parameter } from "../protocol/parameters.ts";
+import { Metrics } from "../server/metrics.ts";
 import { argHelp, type Command, flagOf, flagUsage, operandUsage } from "./command.ts";
 import { commands } from "./commands.ts";
 
@@ -9,7 +10,7 @@ import { commands } from "./commands.ts";
 export function generatedSections(): Readonly<Record<string, Readonly<Record<string, string>>>> {
   return {
     "docs/CLI.md": { commands: commands.map(commandSection).join("\n\n") },
-    "docs/API.md": { requests: requestTable(), parameters: parameterSections() },
+    "docs/API.md": { requests: requestTable(), metrics: metricTable(), parameters: parameterSections() },
     "docs/STRUCTURED.md": { keywords: keywordTable() },
   };
 }
@@ -20,6 +21,13 @@ function requestTable(): string {
     `${summary}${open ? " (no key)" : admin ? " (admin key)" : ""}`,
   ]);
   return table(["Request", "Answer"], rows);
+}
+
+function metricTable(): string {
+  return table(
+    ["Metric", "Meaning"],
+    new Metrics().list().map(({ name, help }) => [`\`${name}\``, help]),
+  );
 }
 
 /** One section for each list of parameters; paths that share one share it. */

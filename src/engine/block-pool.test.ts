@@ -42,6 +42,7 @@ describe("the pages of the cache", () => {
     pool.release(old);
     expect([pool.available, pool.indexed]).toEqual([4, 2]);
     compute(pool, young); // two pages were free, the third is the end of the old text
+    expect(pool.evictions).toBe(1);
     const again = sequence(9, 0);
     pool.takePrefix(again);
     expect(again.numComputed).toBe(4);
@@ -51,7 +52,7 @@ describe("the pages of the cache", () => {
     compute(pool, sequence(16, 200));
     const gone = sequence(9, 0);
     pool.takePrefix(gone);
-    expect(gone.numComputed).toBe(0);
+    expect([gone.numComputed, pool.evictions]).toEqual([0, 4]);
   });
 
   it("a text that is shared with none finds nothing, is not found, and leaves what others may find", () => {

@@ -25,6 +25,8 @@ export class BlockPool {
   readonly #cached = new Set<number>();
   readonly #index = new PrefixIndex();
   readonly #keys = new WeakMap<Sequence, string[]>();
+  /** Pages that were findable until their place was needed. */
+  evictions = 0;
 
   constructor({ pages, pageSize, deterministic = false }: BlockPoolOptions) {
     this.size = pages;
@@ -191,7 +193,9 @@ export class BlockPool {
 
   #evict(): number {
     const [oldest] = this.#cached;
+    const before = this.indexed;
     this.forget(oldest!);
+    this.evictions += before - this.indexed;
     return this.#free.pop()!;
   }
 }

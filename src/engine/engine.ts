@@ -171,12 +171,14 @@ export class Engine implements ServedModel {
 
   /** What goes on now, and what went on since the model was loaded. */
   get activity(): EngineActivity {
-    const { size, available, indexed } = this.#pool;
+    const { size, available, evictions, indexed } = this.#pool;
     const { running, waiting } = this.#scheduler;
     return {
       running: running.length,
       waiting: waiting.length,
       pages: { total: size, available, indexed },
+      evictions,
+      stored: this.#stored?.activity ?? null,
       ...this.#loop.counters,
     };
   }

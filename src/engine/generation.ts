@@ -1,6 +1,7 @@
 import type { GrammarSource } from "../grammar/compile-grammar.ts";
 import type { TokenConstraint } from "./constraint.ts";
 import type { Pooling } from "./pooling.ts";
+import type { StoreActivity } from "./prefix-store.ts";
 import type { SamplingInput } from "./sampling/params.ts";
 
 /** What one answer is asked to be. */
@@ -84,7 +85,6 @@ export interface RenderedChat {
   readonly startsInThinking: boolean;
 }
 
-/** What a server or a CLI command needs of a loaded model. Engine implements it; tests script it. */
 /** What a model does now. */
 export interface ModelActivity {
   /** Answers being made. */
@@ -92,8 +92,13 @@ export interface ModelActivity {
   readonly waiting: number;
   /** Of the cache: those that can be had, and those that hold a beginning which a prompt may have again. */
   readonly pages: { readonly total: number; readonly available: number; readonly indexed: number };
+  /** Pages that had to give up such a beginning for something new, since the model was loaded. */
+  readonly evictions: number;
+  /** Null where nothing outlives the process. */
+  readonly stored: StoreActivity | null;
 }
 
+/** What a server or a CLI command needs of a loaded model. Engine implements it; tests script it. */
 export interface ServedModel {
   /** Name in answers and in /v1/models. */
   readonly id: string;

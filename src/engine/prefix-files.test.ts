@@ -84,6 +84,36 @@ describe("a page that was saved", () => {
   });
 });
 
+describe("what a store tells of itself", () => {
+  const told = (pages: number, counts: Partial<PrefixStore["activity"]> = {}) => {
+    const none = { hits: 0, misses: 0, writes: 0, damaged: 0 };
+    return { pages, bytes: pages * FILE_BYTES, ...none, ...counts };
+  };
+
+  it("counts what is there, found, missed, written and damaged", async () => {
+    const store = await open();
+    expect(store.activity).toEqual(told(0));
+    const [a, b] = [first(store, "a"), first(store, "b")];
+    for (const address of [a, b]) await store.save(address, PAGE);
+    for (const address of [a, b, first(store, "c")]) await store.load(address);
+    expect(store.activity).toEqual(told(2, { writes: 2, hits: 2, misses: 1 }));
+    expect((await open()).activity).toEqual(told(2));
+    const bytes = await readFile(fileOf(a));
+    bytes[40]! ^= 1;
+    await writeFile(fileOf(a), bytes);
+    await store.load(a);
+    expect(store.activity).toEqual(told(1, { writes: 2, hits: 2, misses: 2, damaged: 1 }));
+  });
+
+  it("leaves out what had to go", async () => {
+    const store = await open({ maxBytes: 4 * FILE_BYTES });
+    for (let i = 0; i < 9; i++) await store.save(first(store, String(i)), PAGE);
+    const files = (await readdir(folder)).length;
+    expect(files).toBeLessThan(5);
+    expect(store.activity).toEqual(told(files, { writes: 9 }));
+  });
+});
+
 describe("a file that is not as it was written", () => {
   /** Saves, lets `spoil` at the bytes of the file, and loads. */
   async function loadSpoilt(spoil: (bytes: Buffer) => Uint8Array): Promise<unknown> {

@@ -3,7 +3,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:f
 import path from "node:path";
 import { ConfigError } from "../errors.ts";
 import { decodePageFile, encodePageFile, pageFileBytes } from "./page-file.ts";
-import type { PageAddress, PrefixStore, StoredNetwork, StoredPage } from "./prefix-store.ts";
+import type { PageAddress, PrefixStore, StoreActivity, StoredNetwork, StoredPage } from "./prefix-store.ts";
 import { type PageFile, worthLeast } from "./stored-page-order.ts";
 
 export interface PrefixFilesOptions extends StoredNetwork {
@@ -32,16 +32,18 @@ const UNFINISHED_NAME = /^[0-9a-f]{64}-[0-9a-f]{16}\.page\.[0-9a-f-]{36}\.tmp$/;
  */
 export async function openPrefixFiles(options: PrefixFilesOptions): Promise<PrefixStore> {
   const { folder, maxBytes } = options;
+  let files: PageFile[];
   if (!(maxBytes > 0)) throw new ConfigError("--prefix-cache-size", `want a number of bytes above 0, got ${maxBytes}`);
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const names = await readdir(folder);
     // Another process that is just writing one of them does without that page.
     for (const name of names.filter((one) => UNFINISHED_NAME.test(one))) await remove(path.join(folder, name));
+    files = await pageFiles(folder);
   } catch (cause) {
     throw new ConfigError("--prefix-cache", `cannot use the folder ${folder}: ${(cause as Error).message}`, { cause });
   }
-  return new PrefixFiles(options);
+  return new PrefixFiles(options, files);
 }
 
 class PrefixFiles implements PrefixStore {
@@ -53,9 +55,16 @@ class PrefixFiles implements PrefixStore {
   #restsUntil = Number.NEGATIVE_INFINITY;
   /** What the last save failed with, which was told. */
   #problem: string | null = null;
+  readonly #activity: { -readonly [name in keyof StoreActivity]: number };
 
-  constructor(options: PrefixFilesOptions) {
+  /** @param files those of the folder */
+  constructor(options: PrefixFilesOptions, files: readonly PageFile[]) {
     this.#options = { now: Date.now, ...options };
+    this.#activity = { pages: files.length, bytes: sizeOf(files), hits: 0, misses: 0, writes: 0, damaged: 0 };
+  }
+
+  get activity(): StoreActivity {
+    return { ...this.#activity };
   }
 
   get accepts(): boolean {
@@ -72,6 +81,12 @@ class PrefixFiles implements PrefixStore {
   }
 
   async load(address: PageAddress): Promise<StoredPage | null> {
+    const page = await this.#read(address);
+    this.#activity[page === null ? "misses" : "hits"]++;
+    return page;
+  }
+
+  async #read(address: PageAddress): Promise<StoredPage | null> {
     const file = this.#fileOf(address);
     if (this.#spoilt.has(file)) return null;
     const { pageBytes, warn } = this.#options;
@@ -88,9 +103,12 @@ class PrefixFiles implements PrefixStore {
         return found;
       }
       warn(`the stored prefix ${file} is damaged and ignored: ${found}`);
-      if (!(await remove(file))) this.#spoilt.add(file);
+      this.#activity.damaged++;
+      if (await remove(file)) this.#count(-1, -size);
+      else this.#spoilt.add(file);
     } catch (error) {
       if (isMissing(error)) return null;
+      this.#activity.damaged++;
       warn(`the stored prefix ${file} cannot be read and is ignored: ${(error as Error).message}`);
       this.#spoilt.add(file);
     }
@@ -114,6 +132,8 @@ class PrefixFiles implements PrefixStore {
       if (!(await this.#makeRoom(bytes.length))) return false;
       await writeDurably(unfinished, bytes);
       await rename(unfinished, file);
+      this.#count(1, bytes.length);
+      this.#activity.writes++;
     } catch (error) {
       await remove(unfinished);
       this.#room = 0;
@@ -125,6 +145,11 @@ class PrefixFiles implements PrefixStore {
     this.#spoilt.delete(file);
     this.#problem = null;
     return true;
+  }
+
+  #count(pages: number, bytes: number): void {
+    this.#activity.pages += pages;
+    this.#activity.bytes += bytes;
   }
 
   #fileOf({ id, parent }: PageAddress): string {
@@ -150,13 +175,12 @@ class PrefixFiles implements PrefixStore {
     if (bytes > this.#room) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const files = await pageFiles(folder);
-      const total = files.reduce((sum, file) => sum + file.bytes, 0);
+      const total = sizeOf(files);
       const most = total + bytes <= maxBytes ? maxBytes : Math.max(0, KEPT * maxBytes - bytes);
-      let left = total;
-      for (const file of worthLeast(files, most)) {
-        await remove(path.join(folder, file.name));
-        left -= file.bytes;
-      }
+      const gone = worthLeast(files, most);
+      for (const { name } of gone) await remove(path.join(folder, name));
+      const left = total - sizeOf(gone);
+      Object.assign(this.#activity, { pages: files.length - gone.length, bytes: left });
       this.#room = Math.max(bytes, Math.min(maxBytes - left, maxBytes / 8));
     }
     this.#room -= bytes;
@@ -173,6 +197,10 @@ async function pageFiles(folder: string): Promise<PageFile[]> {
     if (info !== null) files.push({ name, id: id.slice(0, 16), parent, bytes: info.size, usedAt: info.mtimeMs });
   }
   return files;
+}
+
+function sizeOf(files: readonly PageFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {

@@ -15,6 +15,18 @@ export interface StoredPage {
   readonly bytes: Uint8Array;
 }
 
+/** What a store holds and has done. */
+export interface StoreActivity {
+  /** All that is kept there, by whoever, as it was when this store last looked. */
+  readonly pages: number;
+  readonly bytes: number;
+  /** Since the store was opened: pages that were wanted and found, wanted and not found, written, and damaged or unreadable. */
+  readonly hits: number;
+  readonly misses: number;
+  readonly writes: number;
+  readonly damaged: number;
+}
+
 /**
  * Pages of the cache that outlive the process. What goes wrong with it costs nothing but what it would have saved: it warns,
  * and no call rejects.
@@ -22,6 +34,7 @@ export interface StoredPage {
 export interface PrefixStore {
   /** Whether `save` may succeed: false for a while after an error. */
   readonly accepts: boolean;
+  readonly activity: StoreActivity;
   /** Where all texts of a salt begin. The salt cannot be seen from it. */
   beginning(salt: string): string;
   next(parent: string, tokens: readonly number[]): PageAddress;

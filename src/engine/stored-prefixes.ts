@@ -1,7 +1,7 @@
 import type { CacheHandle } from "../tensor/backend.ts";
 import type { BlockPool } from "./block-pool.ts";
 import { keyTokens, type PrefixNode } from "./prefix-index.ts";
-import type { PageAddress, PrefixStore, StoredPage } from "./prefix-store.ts";
+import type { PageAddress, PrefixStore, StoreActivity, StoredPage } from "./prefix-store.ts";
 import type { Sequence } from "./sequence.ts";
 
 /** Pages that may wait to be stored; what comes then is offered again when it is used next. */
@@ -40,6 +40,10 @@ export class StoredPrefixes {
     this.#pool = pool;
     this.#cache = cache;
     this.#store = store;
+  }
+
+  get activity(): StoreActivity {
+    return this.#store.activity;
   }
 
   /**

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { ScriptedModel } from "../../test/server/scripted-model.ts";
+import type { ModelActivity } from "../engine/generation.ts";
 import { createApp } from "./app.ts";
 
 const messages = [{ role: "user", content: "my secret prompt" }];
@@ -54,11 +55,35 @@ test("an answer that the client left counts as cancelled", async () => {
   await expect.poll(metrics).toContain('deepts_answers_total{model="scripted",reason="cancelled"} 1');
 });
 
-test("the pages of the cache are told as they are now", async () => {
-  const model = new ScriptedModel();
-  const activity = { running: 1, waiting: 0, pages: { total: 16, available: 13, indexed: 5 } };
-  const app = createApp({ model: Object.assign(model, { activity }) });
-  const text = await (await app.request("/metrics")).text();
-  expect(text).toContain('deepts_cache_pages{model="scripted"} 16');
-  expect(text).toContain('deepts_cache_pages_held{model="scripted"} 3');
+test("the pages of the cache and those that are stored are told as they are now", async () => {
+  const activity: ModelActivity = {
+    running: 1,
+    waiting: 0,
+    pages: { total: 16, available: 13, indexed: 5 },
+    evictions: 7,
+    stored: { pages: 20, bytes: 2000, hits: 4, misses: 3, writes: 2, damaged: 1 },
+  };
+  const model = Object.assign(new ScriptedModel(), { activity });
+  const app = createApp({ model });
+  const values = async () => {
+    const text = await (await app.request("/metrics")).text();
+    return Object.fromEntries(
+      [...text.matchAll(/^deepts_((?:cache|stored)_\S+)\{model="scripted"\} (\d+)$/gm)].map(([, name, value]) => [
+        name,
+        Number(value),
+      ]),
+    );
+  };
+  const cache = { cache_pages: 16, cache_pages_held: 3, cache_pages_indexed: 5, cache_evictions_total: 7 };
+  const stored = {
+    stored_prefix_pages: 20,
+    stored_prefix_bytes: 2000,
+    stored_prefix_hits_total: 4,
+    stored_prefix_misses_total: 3,
+    stored_prefix_writes_total: 2,
+    stored_prefix_damaged_total: 1,
+  };
+  for (let scrape = 0; scrape < 2; scrape++) expect(await values()).toEqual({ ...cache, ...stored });
+  model.activity = { ...activity, stored: null };
+  expect(await values()).toEqual(cache);
 });

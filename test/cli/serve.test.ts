@@ -76,6 +76,11 @@ describe("deepts serve", () => {
       const messages = [{ role: "user", content: `${i}: ${"Tell me of foxes and owls. ".repeat(60)}` }];
       await chatRequest(url!, { messages, max_tokens: 1 });
     }
+    const told = async () => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return Number(/^deepts_stored_prefix_writes_total\{model="deepts-tiny"\} (\d+)$/m.exec(text)![1]);
+    };
+    await expect.poll(told).toBeGreaterThan(0);
     server.child.kill("SIGTERM");
     expect(await server.ended).toMatchObject({ code: 0 });
     const sizes = (await readdir(folder)).map(async (name) => (await stat(path.join(folder, name))).size);

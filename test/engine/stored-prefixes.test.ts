@@ -82,7 +82,11 @@ describe("an engine over a folder of stored prefixes", () => {
 
   it("starts the second turn of a chat from what the process before it has read, as that would have", async () => {
     const first = await started((engine) => chat(engine));
-    const second = await started((engine) => chat(engine, first));
+    const second = await started(async (engine) => {
+      const answered = await chat(engine, first);
+      expect(engine.activity.stored!.hits * PAGE_SIZE).toBe(answered.end.cachedPromptTokens);
+      return answered;
+    });
     const inOne = await started(async (engine) => chat(engine, await chat(engine)), withoutStore);
     expect(first.end.cachedPromptTokens).toBe(0);
     expect(second.end.cachedPromptTokens).toBeGreaterThan(first.end.promptTokens - PAGE_SIZE);
@@ -334,6 +338,7 @@ describe("an engine over a folder of stored prefixes", () => {
 function overridden(store: PrefixStore, methods: Partial<PrefixStore>): PrefixStore {
   return {
     accepts: store.accepts,
+    activity: store.activity,
     beginning: (salt) => store.beginning(salt),
     next: (parent, tokens) => store.next(parent, tokens),
     load: (address) => store.load(address),
