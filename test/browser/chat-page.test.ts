@@ -1,9 +1,11 @@
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { type LoadedModel, loadModel } from "../../src/node.ts";
 import { singleApiKey } from "../../src/server/api-keys.ts";
+import { ModelDirectory } from "../../src/server/model-directory.ts";
 import { built } from "../cli/spawn-deepts.ts";
 import { ScriptedModel } from "../server/scripted-model.ts";
+import { slowSource } from "../server/slow-source.ts";
 import { openServer, startServer } from "../server/start-server.ts";
 import { NO_CHROMIUM, openChromium } from "./chromium.ts";
 import { expectShown, openPage, say, shown } from "./open-page.ts";
@@ -303,6 +305,36 @@ describe("the chat page", () => {
     expect((await asked).postDataJSON()).toMatchObject({ model: "two" });
     await page.getByText(ENDED).waitFor();
     expect(scripted.requests).toHaveLength(1);
+  });
+
+  it("says that the model it waits for is being loaded, until the answer begins", async () => {
+    const [quick, slow] = [
+      slowSource("quick"),
+      slowSource("slow", new ScriptedModel({ answer: () => ["Here ", "I am"] })),
+    ];
+    quick.letGo();
+    const directory = new ModelDirectory([quick.source, slow.source]);
+    onTestFinished(() => directory.close());
+    await directory.start();
+    const { url } = await startServer(directory);
+    const page = await openPage(browser, url);
+    await say(page, "Hello");
+    await page.getByText(ENDED).waitFor();
+    await page.getByRole("button", { name: "New chat" }).click();
+    await page.getByLabel("Model").selectOption("slow");
+    const loading = page.locator(".assistant").getByText("Loading the model…");
+    await say(page, "Are you there?");
+    await loading.waitFor();
+    await page.getByRole("status").getByText("Loading the model", { exact: true }).waitFor({ state: "attached" });
+    await page.keyboard.press("Escape");
+    await page.getByText("stopped").waitFor();
+    await loading.waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Regenerate" }).click();
+    await loading.waitFor();
+    slow.letGo();
+    await page.getByText(ENDED).waitFor();
+    await expectShown(page, ["Are you there?", "Here I am"]);
+    expect(await loading.count()).toBe(0);
   });
 
   it("works by keyboard alone: opens, renames, deletes and restores conversations, and edits a message", async () => {

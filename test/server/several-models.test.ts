@@ -9,11 +9,11 @@ import { describeModel } from "../../src/node.ts";
 import { singleApiKey } from "../../src/server/api-keys.ts";
 import { createApp } from "../../src/server/app.ts";
 import { ModelDirectory } from "../../src/server/model-directory.ts";
-import type { ModelSource } from "../../src/server/model-slot.ts";
 import { TestIo } from "../cli/test-io.ts";
 import { NO_CPU } from "../cpu-targets.ts";
 import { fixture } from "../shared-fixtures.ts";
 import { ScriptedModel } from "./scripted-model.ts";
+import { slowSource } from "./slow-source.ts";
 import { openServer, type TestServer } from "./start-server.ts";
 
 const paths = { small: fixture("v3-tiny")!, big: fixture("v2-lite-tiny")! };
@@ -186,24 +186,6 @@ describe("models that come and go", () => {
     expect(directory.cards()).toMatchObject([{ state: "unloaded" }, { state: "unloaded" }]);
   });
 });
-
-/** A scripted model whose loading ends when it is let go. */
-function slowSource(name: string, scripted = new ScriptedModel()) {
-  let letGo = () => {};
-  const free = new Promise<void>((resolve) => {
-    letGo = resolve;
-  });
-  const model = Object.assign(scripted, { id: name });
-  const source: ModelSource = {
-    name,
-    describe: async () => ({ ...model, bytes: 1 }),
-    load: async () => {
-      await free;
-      return { model, bytes: 1, close: async () => {} };
-    },
-  };
-  return { source, letGo, model };
-}
 
 describe("requests that wait for a model", () => {
   it("are kept alive where they stream, and one that leaves does not break off the others", async () => {

@@ -21,7 +21,8 @@ export async function createApp(preferences: Preferences): Promise<App> {
   const server = new ServerWatch(() => settings.value.apiKey);
   const chats = new Chats({
     store: await openStore(),
-    stream: (fields, signal) => streamChat(fields, { apiKey: settings.value.apiKey, signal }),
+    stream: (fields, signal) =>
+      server.follow(fields.model, streamChat(fields, { apiKey: settings.value.apiKey, signal })),
     wishes: () => ({
       fields: { ...requestFields(settings.value), model: chosenModel({ preferences, server })?.id ?? "default" },
       system: settings.value.system,
@@ -36,4 +37,10 @@ export async function createApp(preferences: Preferences): Promise<App> {
 export function chosenModel({ preferences, server }: Pick<App, "preferences" | "server">) {
   const { model } = preferences.settings.value;
   return server.models.value.find(({ id }) => id === model) ?? server.models.value[0] ?? null;
+}
+
+/** Whether the model of this name is on its way to being loaded; one that is being unloaded for others comes after that. */
+export function isLoading({ server }: Pick<App, "server">, model: string): boolean {
+  const state = server.models.value.find(({ id }) => id === model)?.state;
+  return state === "loading" || state === "unloading";
 }

@@ -1,12 +1,16 @@
 import { type Signal, signal } from "@preact/signals";
 import type { ModelCard } from "../../src/protocol/models.ts";
 import { type Failure, ServerError } from "../server/failure.ts";
-import { fetchHealth, fetchModels } from "../server/requests.ts";
+import { type ChatFields, fetchHealth, fetchModels } from "../server/requests.ts";
 
 /** `loading`: the server is there and its model is not yet. */
 export type Connection = "connecting" | "loading" | "ready" | "key" | "unreachable" | "failed";
 
 const POLL_MS = 1000;
+/** An answer that has not begun by then may wait for its model to be loaded. */
+const PATIENCE_MS = 400;
+/** Each look is a request that counts towards the limits of the server. */
+const LOOK_MS = 2000;
 
 /** Whether the server answers, and with which models. */
 export class ServerWatch {
@@ -26,7 +30,7 @@ export class ServerWatch {
     if (this.#watching) return;
     this.#watching = true;
     try {
-      while (!(await this.#isSettled())) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      while (!(await this.#isSettled())) await pause(POLL_MS);
     } finally {
       this.#watching = false;
     }
@@ -36,6 +40,30 @@ export class ServerWatch {
   onFailure({ kind, message }: Failure): void {
     if (kind === "key") this.#set("key", message);
     if (kind === "unreachable" || kind === "broken") void this.watch();
+  }
+
+  /** Passes an answer on. Until it begins, looks whether its model is being loaded: `models` tells. */
+  async *follow<T>(model: ChatFields["model"], chunks: AsyncIterable<T>): AsyncGenerator<T> {
+    const answer = { begun: false };
+    void this.#lookAfter(model, answer).catch(() => {}); // the answer itself tells what is wrong
+    try {
+      for await (const chunk of chunks) {
+        answer.begun = true;
+        yield chunk;
+      }
+    } finally {
+      answer.begun = true;
+    }
+  }
+
+  /** Where a look has seen another state than loaded, there is one more when the answer has begun. */
+  async #lookAfter(model: ChatFields["model"], answer: { readonly begun: boolean }): Promise<void> {
+    await pause(PATIENCE_MS);
+    for (let over = answer.begun; !over; await pause(LOOK_MS)) {
+      over = answer.begun;
+      this.models.value = await fetchModels(this.#apiKey());
+      over ||= this.models.value.find(({ id }) => id === model)?.state === "loaded";
+    }
   }
 
   async #isSettled(): Promise<boolean> {
@@ -61,4 +89,8 @@ export class ServerWatch {
     this.connection.value = connection;
     this.message.value = message;
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

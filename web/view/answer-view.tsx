@@ -1,7 +1,7 @@
 import { Markdown } from "../markdown/markdown.tsx";
 import type { Failure } from "../server/failure.ts";
 import { type Answer, seconds, statsOf } from "../state/answer.ts";
-import type { App } from "../state/app.ts";
+import { type App, isLoading } from "../state/app.ts";
 import { focusComposer } from "./composer.tsx";
 import { CopyButton } from "./copy-button.tsx";
 import { Icon } from "./icon.tsx";
@@ -30,6 +30,7 @@ export function AnswerView({ app, answer, isLast }: AnswerProps) {
           <span />
           <span />
           <span />
+          {isLoading(app, answer.model) && <small>Loading the model…</small>}
         </p>
       )}
       {failure !== null && <FailureView app={app} failure={failure} onRetry={isLast ? regenerate : null} />}

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { App } from "../state/app.ts";
+import { type App, isLoading } from "../state/app.ts";
 import { AnswerView } from "./answer-view.tsx";
 import { IconButton } from "./icon-button.tsx";
 import { QuestionView } from "./question-view.tsx";
@@ -54,12 +54,25 @@ export function Conversation({ app }: { readonly app: App }) {
           )}
         </ol>
         <p role="status" class="unseen">
-          {answering ? "Answering" : messages[lastIndex]?.role === "assistant" ? "The answer has ended" : ""}
+          {answering ? (
+            <CurrentState app={app} />
+          ) : messages[lastIndex]?.role === "assistant" ? (
+            "The answer has ended"
+          ) : (
+            ""
+          )}
         </p>
       </div>
       {!following.value && <IconButton class="to-end" icon="down" label="To the end" onClick={toEnd} />}
     </div>
   );
+}
+
+/** For those who do not see the answer. */
+function CurrentState({ app }: { readonly app: App }) {
+  const answer = app.chats.current.value;
+  const waits = answer !== null && answer.startedMs === null && isLoading(app, answer.model);
+  return <>{waits ? "Loading the model" : "Answering"}</>;
 }
 
 /** Apart from the others, which then need not be looked at while it grows. */
