@@ -11,7 +11,7 @@ import { setup } from "./setup.mjs";
 import { startProgram } from "./start-program.mjs";
 
 /** Fewer places than streams, and a cache with room for a part of them: some wait. */
-const FLAGS = ["--parallel", "48", "--ctx-size", "512", "--cache-memory", "8"];
+const FLAGS = ["--parallel", "48", "--ctx-size", "512", "--cache-memory", "8MiB"];
 /** What the process may grow by, as a part of its size, from the second third of the time to the last; the first fills caches. */
 const MOST_GROWTH = 0.05;
 /** So that garbage is collected several times in each third. */

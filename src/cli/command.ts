@@ -1,3 +1,4 @@
+import { formatBytes } from "./bytes.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Io } from "./io.ts";
 import type { Output } from "./output.ts";
@@ -39,10 +40,13 @@ export interface NumberArg extends TakesValue {
   readonly aboveMin?: true;
 }
 
-/** An amount of memory such as 8GB; of the type number. */
+/** A size such as 8GB, in bytes; of the type number. */
 export interface BytesArg extends TakesValue {
   readonly type: "bytes";
   readonly default?: number;
+  /** Large enough that no number fits which somebody means as megabytes. */
+  readonly min: number;
+  readonly max?: number;
 }
 
 export interface FlagArg extends ArgBase {
@@ -148,16 +152,23 @@ export function argHelp(arg: Arg): string {
   const facts: string[] = [];
   if ("required" in arg && arg.required) facts.push("required");
   if ("min" in arg) facts.push(rangeOf(arg));
-  if ("default" in arg) facts.push(`default ${arg.default}`);
+  if ("default" in arg) facts.push(`default ${arg.type === "bytes" ? sizeOf(arg.default!) : arg.default}`);
   if ("env" in arg) facts.push(`env ${arg.env}`);
   if (arg.type === "list") facts.push("repeatable");
   return facts.length === 0 ? arg.help : `${arg.help} (${facts.join("; ")})`;
 }
 
 /** e.g. `0 to 65535`, `above 0`, `1 or more` */
-export function rangeOf({ min, max, aboveMin }: NumberArg): string {
-  if (max === undefined) return aboveMin ? `above ${min}` : `${min} or more`;
-  return `${aboveMin ? "above " : ""}${min} to ${max}`;
+export function rangeOf(arg: NumberArg | BytesArg): string {
+  const { min, max } = arg.type === "bytes" ? { min: sizeOf(arg.min), max: arg.max && sizeOf(arg.max) } : arg;
+  const above = "aboveMin" in arg;
+  if (max === undefined) return above ? `above ${min}` : `${min} or more`;
+  return `${above ? "above " : ""}${min} to ${max}`;
+}
+
+/** `4 GiB` rather than `4.0 GiB` */
+function sizeOf(bytes: number): string {
+  return formatBytes(bytes).replace(".0", "");
 }
 
 /** `[MODEL]`, `<IDS...>` */

@@ -42,7 +42,14 @@ async function printed(argv: string[], env: Record<string, string> = {}) {
 }
 
 test("the command line goes before the environment, that before the file, that before the defaults", async () => {
-  const settings = { port: 1, host: "file", parallel: 7, cors: ["https://a.example"], logLevel: "info", maxBody: 9 };
+  const settings = {
+    port: 1,
+    host: "file",
+    parallel: 7,
+    cors: ["https://a.example"],
+    logLevel: "info",
+    maxBody: "9MiB",
+  };
   const place = await folder({ "x.json": JSON.stringify(settings) });
   const env = { DEEPTS_HOST: "env", DEEPTS_PORT: "2", DEEPTS_ALLOWED_HOST: "a.example, b.example" };
   const { config } = await printed(["--config", path.join(place, "x.json"), "--port", "3"], env);
@@ -53,7 +60,7 @@ test("the command line goes before the environment, that before the file, that b
     cors: ["https://a.example"],
     allowedHost: ["a.example", "b.example"],
     logLevel: "info",
-    maxBody: 9,
+    maxBody: 9 * 2 ** 20,
     backend: "auto",
   });
 });
@@ -63,9 +70,9 @@ test.each([
   ["a list of models", ["small=a.gguf", "b.gguf"], ["small=a.gguf", "b.gguf"]],
   ["models by name", { small: "a.gguf", big: "b.gguf" }, ["small=a.gguf", "big=b.gguf"]],
 ])("a file may say %s", async (_what, model, list) => {
-  const place = await folder({ "x.json": JSON.stringify({ model, memory: "8GB" }) });
+  const place = await folder({ "x.json": JSON.stringify({ model, memory: "8GB", cacheMemory: 3_000_000 }) });
   const { config } = await printed(["--config", path.join(place, "x.json")]);
-  expect(config).toMatchObject({ model: list, memory: 8e9 });
+  expect(config).toMatchObject({ model: list, memory: 8e9, cacheMemory: 3e6 });
   expect((await printed([], { DEEPTS_MODEL: list.join(","), DEEPTS_MEMORY: "1GiB" })).config).toMatchObject({
     model: list,
     memory: 2 ** 30,
@@ -87,7 +94,11 @@ test.each([
   ['{"port": "many"}', /x\.json: port: want an integer \(0 to 65535\), got "many"/],
   ['{"port": 70000}', /x\.json: port: want an integer/],
   ['{"model": {"a": 1}}', /x\.json: model: want a list of strings, got \{"a":1\}/],
-  ['{"memory": "much"}', /x\.json: memory: want an amount of memory such as 8GB or 8GiB, got "much"/],
+  [
+    '{"memory": "much"}',
+    /x\.json: memory: want a size such as 8GB or 8GiB, a number alone being bytes \(1 MiB or more\), got "much"/,
+  ],
+  ['{"cacheMemory": 512}', /x\.json: cacheMemory: want a size such as 8GB or 8GiB, .*, got 512$/],
   ['{"host": 5}', /x\.json: host: want a string, got 5/],
   ['{"cors": "a"}', /x\.json: cors: want a list of strings, got "a"/],
   ['{"logLevel": "loud"}', /x\.json: logLevel: want silent, error, info/],

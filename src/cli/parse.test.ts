@@ -12,6 +12,8 @@ const bake = defineCommand({
     heat: { type: "number", min: 0, aboveMin: true, help: "in degrees" },
     tinSize: { type: "text", help: "of the tin" },
     pan: { type: "choice", values: ["round", "square"], default: "round", env: "PAN", help: "its form" },
+    box: { type: "bytes", min: 2 ** 20, max: 2 ** 30, env: "BOX", help: "to put it in" },
+    lid: { type: "bytes", value: "SIZE", min: 2 ** 10, default: 2 ** 12, help: "on the box" },
     topping: { type: "list", help: "on top" },
     glaze: { type: "flag", help: "shine" },
     fan: { type: "flag", negatable: true, help: "moving air" },
@@ -37,7 +39,7 @@ function parse(argv: string[], env: Record<string, string> = {}) {
   return parsed.command === null ? parsed.text : { name: parsed.command.name, ...parsed.values() };
 }
 
-const nothing = { name: "bake", minutes: 30, pan: "round", topping: [], glaze: false };
+const nothing = { name: "bake", minutes: 30, pan: "round", lid: 4096, topping: [], glaze: false };
 
 describe("a command line", () => {
   it("without a command is for the fallback", () => {
@@ -50,6 +52,7 @@ describe("a command line", () => {
     expect(parse(argv)).toEqual({
       name: "bake",
       heat: 180.5,
+      lid: 4096,
       tinSize: "big",
       pan: "round",
       topping: ["a", "b"],
@@ -93,6 +96,19 @@ describe("a command line", () => {
     expect(() => parse(["bake", "--pan", "oval"])).toThrow(new UsageError('--pan: want round, square, got "oval"'));
     expect(() => parse(["bake"], { PAN: "oval" })).toThrow(/^PAN: want round, square/);
     expect(parse(["bake", "--help"])).toContain("--pan <round|square>");
+  });
+
+  it("takes a size with its unit, or in bytes; a number that may be meant as megabytes is refused", () => {
+    const sizes = { "2MB": 2e6, "1 MiB": 2 ** 20, "1GiB": 2 ** 30, "5000000": 5e6 };
+    for (const [text, box] of Object.entries(sizes)) {
+      expect(parse(["--box", text])).toEqual({ ...nothing, box });
+      expect(parse([], { BOX: text })).toEqual({ ...nothing, box });
+    }
+    for (const text of ["512", "1MB", "2GiB", "-5000000", "much", ""]) {
+      const says = `--box: want a size such as 8GB or 8GiB, a number alone being bytes (1 MiB to 1 GiB), got "${text}"`;
+      expect(() => parse([`--box=${text}`])).toThrow(new UsageError(says));
+    }
+    expect(parse(["bake", "--help"])).toMatch(/--lid <SIZE>\s+on the box \(1 KiB or more; default 4 KiB\)/);
   });
 
   it("names the variable where its value is refused", () => {

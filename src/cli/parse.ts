@@ -162,8 +162,8 @@ function argValue(name: string, arg: Arg, given: Given | undefined): unknown {
   }
   if (arg.type === "bytes") {
     const bytes = typeof value === "string" || typeof value === "number" ? parseBytes(String(value)) : Number.NaN;
-    if (Number.isNaN(bytes)) throw wrong("an amount of memory such as 8GB or 8GiB");
-    return bytes;
+    if (bytes >= arg.min && bytes <= (arg.max ?? Infinity)) return bytes;
+    throw wrong(`a size such as 8GB or 8GiB, a number alone being bytes (${rangeOf(arg)})`);
   }
   if (typeof value === "number" && (arg.type === "integer" || arg.type === "number"))
     return numberOf(from, String(value), arg);

@@ -70,7 +70,7 @@ describe("deepts serve", () => {
   it("keeps no more than --prefix-cache-size", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "deepts-serve-"));
     onTestFinished(() => rm(folder, { recursive: true }));
-    const server = start(["serve", "--port", "0", "--prefix-cache", folder, "--prefix-cache-size", "1"]);
+    const server = start(["serve", "--port", "0", "--prefix-cache", folder, "--prefix-cache-size", "1MiB"]);
     const [, url] = await server.until(LISTENING);
     for (let i = 0; i < 3; i++) {
       const messages = [{ role: "user", content: `${i}: ${"Tell me of foxes and owls. ".repeat(60)}` }];
@@ -184,13 +184,19 @@ describe("deepts serve", () => {
       3,
       "nosuch.gguf: byte 0: there is no such",
     ],
-    ["a model larger than memory", ["--memory", "1MB"], 2, '--memory: model "v3-tiny" takes'],
+    ["a model larger than memory", ["--memory", "1MiB"], 2, '--memory: model "v3-tiny" takes'],
     ["an unknown backend", ["--backend", "nosuch"], 4, "backend nosuch: unknown; want auto, cpu, wasm, reference"],
     ["a backend whose file is not there", ["--backend", "./nosuch.mjs"], 4, "backend ./nosuch.mjs: cannot be imported"],
     ["a model that is not there", ["--model", "nosuch.gguf"], 3, "nosuch.gguf: byte 0: there is no such file"],
     ["a port that is none", ["--port", "65536"], 2, '--port: want an integer (0 to 65535), got "65536"'],
     ["a context beyond the model's", ["--ctx-size", "99999"], 2, "--ctx-size: want an integer from 1 to"],
-    ["a cache without room for an answer", ["--cache-memory", "1"], 2, "--cache-memory: 1.0 MiB"],
+    [
+      "a size that is meant in megabytes",
+      ["--prefix-cache-size", "4096"],
+      2,
+      "--prefix-cache-size: want a size such as 8GB",
+    ],
+    ["a cache without room for an answer", ["--cache-memory", "1MiB"], 2, "--cache-memory: 1.0 MiB"],
     ["an address of another machine", ["--host", "192.0.2.1"], 1, "this machine has no address 192.0.2.1"],
   ])("ends at once for %s", async (_what, args, code, says) => {
     const models = args.includes("--model") ? [] : ["--model", model];

@@ -20,6 +20,7 @@ const args = {
   memory: {
     type: "bytes",
     value: "SIZE",
+    min: 2 ** 20,
     env: "DEEPTS_MEMORY",
     help: "what the loaded models may take together, e.g. 16GB: the one unused for longest makes room; default no limit",
   },
@@ -43,11 +44,11 @@ const args = {
   ctxSize: ctxSizeArg,
   parallel: parallelArg,
   cacheMemory: {
-    type: "integer",
-    value: "MIB",
-    min: 1,
+    type: "bytes",
+    value: "SIZE",
+    min: 2 ** 20,
     env: "DEEPTS_CACHE_MEMORY",
-    help: "memory of the cache, which answers share with what is kept of earlier ones; default enough for --parallel answers of --ctx-size tokens",
+    help: "memory of each model's cache, e.g. 2GB, which answers share with what is kept of earlier ones; default enough for --parallel answers of --ctx-size tokens",
   },
   prefixCache: {
     type: "text",
@@ -56,12 +57,12 @@ const args = {
     help: "keeps what was read of prompts and answers, so that it need not be read again after a restart; holds their text; default not kept",
   },
   prefixCacheSize: {
-    type: "integer",
-    value: "MIB",
-    min: 1,
-    default: 4096,
+    type: "bytes",
+    value: "SIZE",
+    min: 2 ** 20,
+    default: 2 ** 32,
     env: "DEEPTS_PREFIX_CACHE_SIZE",
-    help: "most that this folder may take; what was not used for longest goes",
+    help: "most that this folder may take, e.g. 20GB; what was not used for longest goes",
   },
   deterministic: deterministicArg,
   allowedHost: {
@@ -113,13 +114,13 @@ const args = {
     help: "where several servers count these limits together; default each by itself",
   },
   maxBody: {
-    type: "integer",
-    value: "MIB",
-    min: 1,
-    max: 1024,
-    default: 4,
+    type: "bytes",
+    value: "SIZE",
+    min: 2 ** 16,
+    max: 2 ** 30,
+    default: 2 ** 22,
     env: "DEEPTS_MAX_BODY",
-    help: "largest body of a request",
+    help: "largest body of a request, e.g. 16MB",
   },
   answerTimeout: {
     type: "number",
@@ -185,19 +186,18 @@ export const serve = defineCommand({
       import("../../server/metrics.ts"),
       import("../../server/model-directory.ts"),
     ]);
-    const cacheMemory = given.cacheMemory === undefined ? undefined : given.cacheMemory * 2 ** 20;
+    const { cacheMemory, maxBody: maxBodyBytes, prefixCache, prefixCacheSize } = given;
     const compute = { backend, threads, numerics, cacheType, contextSize, parallel, cacheMemory, deterministic };
     const options = {
       ...compute,
-      prefixCache: given.prefixCache,
-      prefixCacheSize: given.prefixCacheSize * 2 ** 20,
+      prefixCache,
+      prefixCacheSize,
       onWarning: (line: string) => void stderr.line(line),
     };
     const directory = new ModelDirectory(
       models.map((model) => modelSource(model, options, { stderr })),
       { memoryBytes: given.memory },
     );
-    const maxBodyBytes = given.maxBody * 2 ** 20;
     const listening = listen(
       { fetch: (request, origin) => app.fetch(request, origin) },
       { port: given.port, host: given.host, signal, tls: files.tls, webSockets: { maxFrameBytes: maxBodyBytes } },
