@@ -35,6 +35,7 @@ import { Sequence } from "./sequence.ts";
 import { validateStopStrings } from "./stop-strings.ts";
 import { StoredPrefixes } from "./stored-prefixes.ts";
 import type { ModelText } from "./text.ts";
+import { type TimeLimit, TimeLimits } from "./time-limits.ts";
 
 export interface EngineOptions {
   readonly id: string;
@@ -99,10 +100,8 @@ export class Engine implements ServedModel {
   readonly #vocabSize: number;
   readonly #hiddenSize: number;
   readonly #workspace: Candidates;
-  /** One for each answer that is being made. */
-  readonly #stops = new Set<(error: unknown) => void>();
+  readonly #limits = new TimeLimits();
   readonly #grammars: GrammarCache;
-  #closed = false;
   #dryBreakers: number[][] | null = null;
 
   private constructor(
@@ -187,25 +186,25 @@ export class Engine implements ServedModel {
     request: GenerationRequest,
     { signal }: { signal?: AbortSignal } = {},
   ): AsyncGenerator<GenerationEvent, void, undefined> {
-    const since = performance.now();
-    this.#checkWanted(signal);
-    const room = this.#room(request.prompt);
-    checkNumbers(request.priority, request.timeoutMs);
-    const constraint = request.grammar
-      ? await this.#compile(request.grammar, signal, request.timeoutMs)
-      : request.constraint;
-    this.#checkWanted(signal);
-    const answer = this.#prepare(request, room, constraint ?? null);
-    if (answer === null) return yield emptyAnswer(request.prompt.length);
-    const leave = this.#watch(answer, signal, request.timeoutMs, since);
+    signal?.throwIfAborted();
+    const limit = this.#limits.begin(request.timeoutMs);
     try {
-      this.#loop.submit(answer);
-      for (let event: GenerationEvent | null = null; event?.type !== "end"; ) {
-        event = await answer.events.next();
-        yield event;
+      const room = this.#room(request.prompt);
+      checkPriority(request.priority);
+      const constraint = request.grammar ? await this.#compile(request.grammar, limit, signal) : request.constraint;
+      const answer = this.#prepare(request, room, constraint ?? null);
+      if (answer === null) return yield emptyAnswer(request.prompt.length);
+      const leave = this.#submit(answer, limit, signal);
+      try {
+        for (let event: GenerationEvent | null = null; event?.type !== "end"; ) {
+          event = await answer.events.next();
+          yield event;
+        }
+      } finally {
+        leave();
       }
     } finally {
-      leave();
+      limit.end();
     }
   }
 
@@ -214,47 +213,39 @@ export class Engine implements ServedModel {
     pooling: Pooling,
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<Float32Array> {
-    this.#checkWanted(signal);
-    this.#room(prompt);
-    // Shared with none: the states of tokens that were found in the cache would be missing.
-    const sequence = new Sequence({ prompt, maxLength: prompt.length, salt: null });
-    const embedding = new Embedding(sequence, new Pooler(pooling, this.#hiddenSize));
-    const leave = this.#watch(embedding, signal);
+    signal?.throwIfAborted();
+    const limit = this.#limits.begin();
     try {
-      this.#loop.submit(embedding);
-      return await embedding.vector;
+      this.#room(prompt);
+      // Shared with none: the states of tokens that were found in the cache would be missing.
+      const sequence = new Sequence({ prompt, maxLength: prompt.length, salt: null });
+      const embedding = new Embedding(sequence, new Pooler(pooling, this.#hiddenSize));
+      const leave = this.#submit(embedding, limit, signal);
+      return await embedding.vector.finally(leave);
     } finally {
-      leave();
+      limit.end();
     }
   }
 
-  /** @throws what the signal was aborted with; ApiError 503 once the engine closes */
-  #checkWanted(signal: AbortSignal | undefined): void {
-    signal?.throwIfAborted();
-    if (this.#closed) throw closedError();
-  }
-
   /**
-   * Ends a task when its client leaves, its time is up or the engine closes. Call what comes back when it has ended.
-   * @param since when its time began
+   * Works on a task until it has ended, its client leaves or the limit is reached. Call what comes back when nobody wants it
+   * any more.
    */
-  #watch(task: Task, signal: AbortSignal | undefined, timeoutMs?: number, since = performance.now()): () => void {
-    // One that is complete may still be read to its end, whatever time that takes.
-    const stop = (error: unknown) => {
-      if (this.#loop.cancel(task)) task.events.fail(error);
+  #submit(task: Task, { signal: limit }: TimeLimit, client: AbortSignal | undefined): () => void {
+    this.#loop.submit(task);
+    const onLimit = () => {
+      // One that is complete may still be read to its end, whatever time that takes.
+      if (this.#loop.cancel(task)) task.events.fail(limit.reason);
     };
-    const onAbort = () => {
+    const onLeft = () => {
       this.#loop.cancel(task);
-      task.events.fail(signal!.reason);
+      task.events.fail(client!.reason);
     };
-    const left = timeoutMs === undefined ? 0 : timeoutMs + since - performance.now();
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), left);
-    signal?.addEventListener("abort", onAbort);
-    this.#stops.add(stop);
+    limit.addEventListener("abort", onLimit);
+    client?.addEventListener("abort", onLeft);
     return () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-      this.#stops.delete(stop);
+      client?.removeEventListener("abort", onLeft);
+      limit.removeEventListener("abort", onLimit);
       this.#loop.cancel(task);
     };
   }
@@ -287,30 +278,18 @@ export class Engine implements ServedModel {
 
   /** Ends running answers with an error, waits for them, and frees the backend's memory. */
   async close(): Promise<void> {
-    this.#closed = true;
-    for (const stop of this.#stops) stop(closedError());
+    this.#limits.close();
     await this.#loop.idle();
     await this.#stored?.close();
     this.#runner.close();
   }
 
-  /** Compiles a grammar, for as long as the client waits, its time is not up and the engine is open. */
-  async #compile(grammar: GrammarSource, signal?: AbortSignal, timeoutMs?: number): Promise<TokenConstraint> {
-    const since = performance.now();
-    const abort = new AbortController();
-    const stop = (error: unknown) => abort.abort(error);
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
-    this.#stops.add(stop);
-    try {
-      const either = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
-      const compiled = await this.#grammars.get(grammar, either);
-      // A timer may be late: what was computed meanwhile kept it from firing.
-      if (timeoutMs !== undefined && performance.now() - since >= timeoutMs) throw timedOut(timeoutMs);
-      return compiled.start();
-    } finally {
-      clearTimeout(timer);
-      this.#stops.delete(stop);
-    }
+  /** Compiles a grammar, for as long as the client waits and the limit allows. */
+  async #compile(grammar: GrammarSource, limit: TimeLimit, client: AbortSignal | undefined): Promise<TokenConstraint> {
+    const compiled = await this.#grammars.get(grammar, AbortSignal.any([limit.signal, ...(client ? [client] : [])]));
+    client?.throwIfAborted();
+    limit.check();
+    return compiled.start();
   }
 
   /**
@@ -413,27 +392,12 @@ function pagesWithin(bytes: number, pageBytes: number, least: number): number {
   );
 }
 
-/** setTimeout takes no more. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
-function checkNumbers(priority: number | undefined, timeoutMs: number | undefined): void {
-  if (priority !== undefined && !Number.isSafeInteger(priority)) {
+function checkPriority(priority: number | undefined): void {
+  if (priority !== undefined && !Number.isSafeInteger(priority))
     throw new ConfigError("priority", `want an integer, got ${priority}`);
-  }
-  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
-    throw new ConfigError("timeoutMs", `want a number above 0 up to ${MAX_TIMEOUT_MS}, got ${timeoutMs}`);
-  }
 }
 
 function emptyAnswer(promptTokens: number): GenerationEvent {
   const counts = { promptTokens, cachedPromptTokens: 0, completionTokens: 0 };
   return { type: "end", reason: "length", text: "", stopString: null, ...counts };
-}
-
-function timedOut(timeoutMs: number): ApiError {
-  return new ApiError(504, `the answer was not complete within ${timeoutMs} ms`, { code: "timeout" });
-}
-
-function closedError(): ApiError {
-  return new ApiError(503, "the server is shutting down", { code: "shutting_down" });
 }
