@@ -1,5 +1,6 @@
 import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "../engine/generation.ts";
 import type { Pooling } from "../engine/pooling.ts";
+import { toApiError } from "./errors.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What the engine is told about the caller, beside the request itself. */
@@ -55,7 +56,7 @@ export class MeteredModel implements ServedModel {
         yield event;
       }
     } catch (error) {
-      if (!options?.signal?.aborted) reason = "failed";
+      if (!options?.signal?.aborted) reason = generated === 0 && isRefusal(error) ? "refused" : "failed";
       throw error;
     } finally {
       metrics.running.dec({ model });
@@ -94,4 +95,10 @@ export class MeteredModel implements ServedModel {
   tokenBytes(token: number): Uint8Array {
     return this.#model.tokenBytes(token);
   }
+}
+
+/** The request is wrong, or there is no room for it now. */
+function isRefusal(error: unknown): boolean {
+  const { status } = toApiError(error);
+  return status < 500 || status === 503;
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { ScriptedModel } from "../../test/server/scripted-model.ts";
 import type { ModelActivity } from "../engine/generation.ts";
+import { ApiError } from "../errors.ts";
 import { createApp } from "./app.ts";
 
 const messages = [{ role: "user", content: "my secret prompt" }];
@@ -34,6 +35,19 @@ test("metrics count requests by pattern, tokens and ends, and hold nothing of wh
     expect(text).toContain(line);
   }
   expect(text).not.toMatch(/made-up|secret/);
+});
+
+test.each([
+  ["refused", new ApiError(400, "the prompt is too long")],
+  ["refused", new ApiError(503, "the queue is full")],
+  ["failed", new ApiError(504, "not complete in time")],
+  ["failed", new Error("the step broke")],
+])("an answer counts as %s after %s", async (reason, error) => {
+  const app = createApp({ model: new ScriptedModel({ fails: { after: 0, error } }) });
+  const headers = { "content-type": "application/json" };
+  await app.request("/v1/chat/completions", { method: "POST", headers, body: JSON.stringify({ messages }) });
+  const text = await (await app.request("/metrics")).text();
+  expect(text).toContain(`deepts_answers_total{model="scripted",reason="${reason}"} 1`);
 });
 
 test("an answer that the client left counts as cancelled", async () => {

@@ -82,7 +82,7 @@ export class Metrics {
   });
   readonly answers = new Counter({
     name: "deepts_answers_total",
-    help: "Answers by how they ended: stop, length, cancelled or failed.",
+    help: "Answers by how they ended: stop, length, cancelled or failed; or refused, before they began.",
     labelNames: ["model", "reason"] as const,
     registers: [this.#registry],
   });

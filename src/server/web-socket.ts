@@ -122,7 +122,10 @@ export class WebSockets {
     running.set(id, abort);
     try {
       const response = await this.#app.fetch(frameRequest(asked, upgrade, abort.signal), origin);
-      for await (const message of messagesOf(response)) await this.#send(socket, id, message);
+      for await (const message of messagesOf(response)) {
+        if (abort.signal.aborted) break;
+        await this.#send(socket, id, message);
+      }
     } catch (error) {
       if (!abort.signal.aborted) await this.#send(socket, id, failure(toApiError(error)));
     } finally {

@@ -114,6 +114,18 @@ test("a cancel stops that request alone, and its id is free again", async () => 
   await expect.poll(() => model.requests.length).toBe(3);
 });
 
+test("a cancel before the first event is answered by nothing else", async () => {
+  const { client, model } = await connect({ answer: () => [], hangs: true });
+  client.send(ask("a"), ask("b", { stream: false }));
+  await expect.poll(() => model.requests.length).toBe(2);
+  client.send({ type: "cancel", id: "a" }, { type: "cancel", id: "b" });
+  for (const name of ["a", "b"]) await client.until(({ id }) => id === name);
+  client.send({ type: "ping" });
+  await client.until(({ type }) => type === "pong");
+  expect(client.received.map(({ type }) => type)).toEqual(["cancelled", "cancelled", "pong"]);
+  expect(model.stopped).toBe(2);
+});
+
 test("a socket that closes stops all its requests", async () => {
   const { client, model } = await connect({ hangs: true });
   client.send(ask("a"), ask("b"));
