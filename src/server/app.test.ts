@@ -425,6 +425,17 @@ test("other origins are let in only when configured", async () => {
   expect((await preflight("*")).headers.get("access-control-allow-origin")).toBe("*");
 });
 
+test("pages of other origins may read what is left of their limits", async () => {
+  const rateLimits = { requestsPerMinute: 9, tokensPerMinute: 99 };
+  const app = createApp({ model: new ScriptedModel(), cors: "*", rateLimits });
+  const { headers } = await app.request("/v1/models", { headers: { origin: "https://app.example" } });
+  const limits = [...headers.keys()].filter((name) => name.startsWith("x-ratelimit-"));
+  expect(limits).toHaveLength(6);
+  expect(headers.get("access-control-expose-headers")!.split(",")).toEqual(
+    expect.arrayContaining([...limits, "x-request-id", "retry-after"]),
+  );
+});
+
 test("every answer has an id and security headers", async () => {
   const app = createApp({ model: new ScriptedModel() });
   for (const path of ["/", "/health", "/nothing", "/v1/models", CHAT]) {

@@ -12,7 +12,7 @@ import { type Caller, Gate } from "./gate.ts";
 import type { Meter } from "./metered-model.ts";
 import { Metrics } from "./metrics.ts";
 import { ModelDirectory } from "./model-directory.ts";
-import { type RateLimitOptions, RateLimits } from "./rate-limits.ts";
+import { RATE_LIMIT_HEADERS, type RateLimitOptions, RateLimits } from "./rate-limits.ts";
 import { ResponseStore, type StoreLimits } from "./response-store.ts";
 import { routes } from "./route-table.ts";
 import type { Limits, Route } from "./routes/route.ts";
@@ -202,7 +202,8 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   return app;
 }
 
-const EXPOSED_HEADERS = ["x-request-id", "request-id", "retry-after"];
+/** For pages of other origins. */
+const EXPOSED_HEADERS = ["x-request-id", "request-id", "retry-after", ...RATE_LIMIT_HEADERS];
 
 /** Tokens that could not be counted: not a request, but the log should tell. */
 function lostCount(caller: Caller, error: unknown): RequestLog {

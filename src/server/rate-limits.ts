@@ -23,7 +23,11 @@ export interface Limited {
   readonly tokensPerMinute?: number;
 }
 
-type Kind = "requests" | "tokens";
+const KINDS = ["requests", "tokens"] as const;
+type Kind = (typeof KINDS)[number];
+
+/** The headers that say what is left. */
+export const RATE_LIMIT_HEADERS: readonly string[] = KINDS.flatMap((kind) => Object.keys(leftHeaders(kind, 0, 0, 0)));
 
 const WINDOW_SECONDS = 60;
 
