@@ -253,23 +253,25 @@ describe("the chat page", () => {
     await page.getByText("The server does not answer").waitFor({ state: "detached" });
   });
 
-  it("waits for a model that is being loaded", async () => {
+  it("waits for a model that is loaded while the server starts", async () => {
     let loaded = (_: ScriptedModel) => {};
     const loading = new Promise<ScriptedModel>((resolve) => {
       loaded = resolve;
     });
     const { url } = await startServer(loading);
     const page = await openPage(browser, url);
-    await page.getByText("Loading the model").waitFor();
+    await page.locator(".top-bar").getByText("Loading the model").waitFor();
+    const waiting = page.locator(".assistant").getByText("Loading the model…");
     await say(page, "Hello");
-    await page
-      .getByRole("alert")
-      .getByText(/cannot answer now.*Try again in 1 s/)
-      .waitFor();
+    await waiting.waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByText("stopped").waitFor();
+    await page.getByRole("button", { name: "Regenerate" }).click();
+    await waiting.waitFor();
     loaded(new ScriptedModel());
-    await page.getByText("scripted", { exact: true }).waitFor();
-    await page.getByRole("button", { name: "Try again" }).click();
     await page.getByText(ENDED).waitFor();
+    await expectShown(page, ["Hello", "Hello, world!"]);
+    await page.getByText("scripted", { exact: true }).waitFor();
   });
 
   it("asks for an API key where the server wants one, and keeps it", async () => {

@@ -22,9 +22,9 @@ export async function createApp(preferences: Preferences): Promise<App> {
   const chats = new Chats({
     store: await openStore(),
     stream: (fields, signal) =>
-      server.follow(fields.model, streamChat(fields, { apiKey: settings.value.apiKey, signal })),
+      server.follow(fields.model, streamChat(fields, { apiKey: settings.value.apiKey, signal }), signal),
     wishes: () => ({
-      fields: { ...requestFields(settings.value), model: chosenModel({ preferences, server })?.id ?? "default" },
+      fields: { ...requestFields(settings.value), model: chosenModel({ preferences, server })?.id },
       system: settings.value.system,
     }),
     nextFrame: (callback) => requestAnimationFrame(callback),
@@ -41,6 +41,7 @@ export function chosenModel({ preferences, server }: Pick<App, "preferences" | "
 
 /** Whether the model of this name is on its way to being loaded; one that is being unloaded for others comes after that. */
 export function isLoading({ server }: Pick<App, "server">, model: string): boolean {
+  if (server.connection.value === "loading") return true;
   const state = server.models.value.find(({ id }) => id === model)?.state;
   return state === "loading" || state === "unloading";
 }

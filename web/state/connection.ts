@@ -7,6 +7,7 @@ import { type ChatFields, fetchHealth, fetchModels } from "../server/requests.ts
 export type Connection = "connecting" | "loading" | "ready" | "key" | "unreachable" | "failed";
 
 const POLL_MS = 1000;
+const SHORT_MS = 50;
 /** An answer that has not begun by then may wait for its model to be loaded. */
 const PATIENCE_MS = 400;
 /** Each look is a request that counts towards the limits of the server. */
@@ -42,8 +43,13 @@ export class ServerWatch {
     if (kind === "unreachable" || kind === "broken") void this.watch();
   }
 
-  /** Passes an answer on. Until it begins, looks whether its model is being loaded: `models` tells. */
-  async *follow<T>(model: ChatFields["model"], chunks: AsyncIterable<T>): AsyncGenerator<T> {
+  /**
+   * Passes an answer on, which is asked for when the server has loaded its first model. Until it begins, looks whether its
+   * own model is being loaded: `models` tells.
+   * @throws what `chunks` throws; while there is nothing to ask, the signal's reason
+   */
+  async *follow<T>(model: ChatFields["model"], chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+    for (; this.connection.value === "loading"; await pause(SHORT_MS)) signal.throwIfAborted();
     const answer = { begun: false };
     void this.#lookAfter(model, answer).catch(() => {}); // the answer itself tells what is wrong
     try {
