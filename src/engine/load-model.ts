@@ -39,6 +39,8 @@ export interface ModelOptions {
   readonly contextSize?: number;
   /** Answers that are made at the same time; others wait. Default 4. */
   readonly parallel?: number;
+  /** Requests that may wait; a further one is refused. Default 64. */
+  readonly maxWaiting?: number;
   /** Bytes of the cache. Default: `parallel` answers of full length. */
   readonly cacheMemory?: number;
   /** The same seed gives the same answer also where its beginning was in the cache. Default false. */

@@ -13,9 +13,10 @@ const LISTENING = /^listening on (http:\/\/127\.0\.0\.1:\d+)\n$/;
 
 beforeAll(built);
 
-function chatRequest(url: string, body: object): Promise<Response> {
+function chatRequest(url: string, body: object, signal?: AbortSignal): Promise<Response> {
   return fetch(`${url}/v1/chat/completions`, {
     method: "POST",
+    signal,
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ model: "any", messages: [{ role: "user", content: "Hello" }], ...body }),
   });
@@ -87,6 +88,20 @@ describe("deepts serve", () => {
     const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
     expect(bytes).toBeGreaterThan(2 ** 19);
     expect(bytes).toBeLessThanOrEqual(2 ** 20);
+  });
+
+  it("keeps no more than --max-waiting waiting", async () => {
+    const room = ["--model", endlessModel(), "--parallel", "1", "--max-waiting", "0"];
+    const server = start(["serve", "--port", "0", ...room]);
+    const [, url] = await server.until(LISTENING);
+    // Each would go on until the context is full.
+    const leave = new AbortController();
+    const asked = Array.from({ length: 3 }, () => chatRequest(url!, { stream: true }, leave.signal));
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 503, 503]);
+    const refused = answers.find(({ status }) => status === 503)!;
+    expect([refused.headers.get("retry-after"), (await refused.json()).error.code]).toEqual(["1", "queue_full"]);
+    leave.abort();
   });
 
   it("lets a running answer end before it stops", async () => {

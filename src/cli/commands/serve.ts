@@ -43,6 +43,15 @@ const args = {
   ...computeArgs,
   ctxSize: ctxSizeArg,
   parallel: parallelArg,
+  maxWaiting: {
+    type: "integer",
+    value: "N",
+    min: 0,
+    max: 65_536,
+    default: 64,
+    env: "DEEPTS_MAX_WAITING",
+    help: "requests of a model that may wait for their turn; further ones are refused with 503 and Retry-After",
+  },
   cacheMemory: {
     type: "bytes",
     value: "SIZE",
@@ -186,10 +195,11 @@ export const serve = defineCommand({
       import("../../server/metrics.ts"),
       import("../../server/model-directory.ts"),
     ]);
-    const { cacheMemory, maxBody: maxBodyBytes, prefixCache, prefixCacheSize } = given;
+    const { cacheMemory, maxBody: maxBodyBytes, maxWaiting, prefixCache, prefixCacheSize } = given;
     const compute = { backend, threads, numerics, cacheType, contextSize, parallel, cacheMemory, deterministic };
     const options = {
       ...compute,
+      maxWaiting,
       prefixCache,
       prefixCacheSize,
       onWarning: (line: string) => void stderr.line(line),
