@@ -157,7 +157,9 @@ test("requests beyond the limit get 429 and the time to wait, each address by it
   await ask();
   const refused = await ask();
   expect([refused.status, (await refused.json()).error.code]).toEqual([429, "rate_limit_exceeded"]);
-  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(50);
+  const seconds = Number(refused.headers.get("retry-after"));
+  expect(seconds).toBeGreaterThan(0);
+  expect(seconds).toBeLessThanOrEqual(60);
   expect((await app.request("/v1/models", {}, { address: "192.0.2.8" })).status).toBe(200);
   expect((await app.request("/health", {}, { address: "192.0.2.7" })).status).toBe(200);
 });
