@@ -273,6 +273,7 @@ export class Engine implements ServedModel {
   }
 
   tokenBytes(token: number): Uint8Array {
+    if (token >= this.#vocabSize) throw new TextError(`${token} is no token id of this model`);
     return this.text.tokenizer.tokenBytes(token) ?? new Uint8Array();
   }
 

@@ -130,6 +130,6 @@ export interface ServedModel {
   encode(text: string, options?: { special?: boolean }): number[];
   /** Ids to text, special tokens written out; bytes that are no UTF-8 become U+FFFD. @throws TextError for no token id */
   decode(ids: readonly number[]): string;
-  /** The bytes of one token, for logprobs. */
+  /** The bytes of one token, for logprobs. @throws TextError for no token id */
   tokenBytes(token: number): Uint8Array;
 }

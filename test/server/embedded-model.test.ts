@@ -167,6 +167,11 @@ describe("the embedded model behind the API", () => {
     expect(choices[0]).toMatchObject({ text: " lived near the tower. One", finish_reason: "length" });
   });
 
+  it("spells no token that it does not have", async () => {
+    const { status, error } = await post("/detokenize", { tokens: [1155, 4096] });
+    expect([status, error.message]).toEqual([400, "'tokens': 4096 is not a token of this model"]);
+  });
+
   const long = "word ".repeat(600);
   it.each<[string, object]>([
     ["/v1/chat/completions", { messages: [{ role: "user", content: long }] }],
