@@ -64,6 +64,7 @@ export class ServerWatch {
 
   /** Where a look has seen another state than loaded, there is one more when the answer has begun. */
   async #lookAfter(model: ChatFields["model"], answer: { readonly begun: boolean }): Promise<void> {
+    if (this.models.value.length < 2) return; // the only one is loaded since the server has started
     await pause(PATIENCE_MS);
     for (let over = answer.begun; !over; await pause(LOOK_MS)) {
       over = answer.begun;
