@@ -80,14 +80,13 @@ interface States {
 function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
   const states: States = { sets: [], moves: [], calls: [], final: [], ruleOf: [], starts: [] };
   const determinizeRule = (rule: number, { start, end }: RuleNodes): void => {
-    const ids = new Map<string, number>();
+    const ids = new Map<NodeSet, number>();
     const idOf = (targets: readonly number[]): number => {
       const set = nfa.closed(targets);
-      const key = set.join();
-      let id = ids.get(key);
+      let id = ids.get(set);
       if (id === undefined) {
         id = states.sets.push(set) - 1;
-        ids.set(key, id);
+        ids.set(set, id);
         states.ruleOf.push(rule);
         states.final.push(set.includes(end));
       }
@@ -96,7 +95,9 @@ function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
     states.starts.push(idOf([start]));
     for (let id = states.starts[rule]!; id < states.sets.length; id++) {
       const set = states.sets[id]!;
-      states.moves.push(nfa.moves(set).flatMap(([lo, hi, targets]) => [lo, hi, idOf(targets)]));
+      const moves: number[] = [];
+      for (const { lo, hi, targets } of nfa.moves(set)) moves.push(lo, hi, idOf(targets));
+      states.moves.push(moves);
       const returns = new Map<number, number[]>();
       for (const node of set) {
         const { calls } = nfa.nodes[node]!;
@@ -107,7 +108,7 @@ function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
         }
       }
       states.calls.push([...returns].flatMap(([callee, targets]) => [callee, idOf(targets)]));
-      budget.spend(states.moves[id]!.length + 1);
+      budget.spend(moves.length + 1);
     }
   };
   for (const [rule, nodes] of rules.entries()) locate(nodes.name, () => determinizeRule(rule, nodes));

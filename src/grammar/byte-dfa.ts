@@ -10,19 +10,22 @@ export interface ByteDfa {
 /** What `exploreDfa` needs to know of states of any kind. */
 export interface StateSpace<S> {
   readonly start: S;
-  /** Equal for equal states. */
-  key(state: S): string | number;
+  /** The same for equal states. */
+  key(state: S): unknown;
   /** Ascending, disjoint byte ranges and where they lead. */
   edges(state: S): Iterable<readonly [lo: number, hi: number, to: S]>;
   isFinal(state: S): boolean;
 }
+
+/** In steps of the budget: a state takes memory, too. */
+const STATE_COST = 5;
 
 /**
  * The automaton of all states that can be reached; null when no text is accepted.
  * @throws GrammarError beyond the budget
  */
 export function exploreDfa<S>(space: StateSpace<S>, budget: Budget): ByteDfa | null {
-  const ids = new Map<string | number, number>();
+  const ids = new Map<unknown, number>();
   const states: S[] = [];
   const idOf = (state: S): number => {
     const key = space.key(state);
@@ -37,6 +40,7 @@ export function exploreDfa<S>(space: StateSpace<S>, budget: Budget): ByteDfa | n
   const edges: number[][] = [];
   const final: boolean[] = [];
   for (let id = 0; id < states.length; id++) {
+    budget.spend(STATE_COST);
     const out: number[] = [];
     for (const [lo, hi, to] of space.edges(states[id]!)) {
       budget.spend(1);

@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import { subtractDfa } from "./byte-dfa.ts";
+import { type ByteDfa, subtractDfa } from "./byte-dfa.ts";
 import {
   choice,
   EMPTY,
@@ -88,6 +88,8 @@ class SchemaCompiler {
   /** Rules by the schemas that they satisfy together. */
   readonly #rules = new Map<string, Expr>();
   readonly #ids = new Map<unknown, number>();
+  /** Made when the first object needs it. */
+  #anyKey: ByteDfa | null = null;
   #depth = 0;
 
   constructor(schema: unknown, grammar: Grammar, json: JsonRules, budget: Budget) {
@@ -243,9 +245,9 @@ class SchemaCompiler {
   /** Any key but these. */
   #otherKey(names: readonly string[]): Expr {
     if (names.length === 0) return this.#json.string;
-    const any = toDfa(repeat(PLAIN_CHARACTER, 0), this.#budget)!;
+    this.#anyKey ??= toDfa(repeat(PLAIN_CHARACTER, 0), this.#budget)!;
     const taken = toDfa(choice(...names.map((name) => inString(text(name)))), this.#budget)!;
-    const dfa = subtractDfa(any, taken, this.#budget)!;
+    const dfa = subtractDfa(this.#anyKey, taken, this.#budget)!;
     return sequence('"', { kind: "automaton", dfa }, '"');
   }
 

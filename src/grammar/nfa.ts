@@ -18,15 +18,27 @@ interface Node {
   calls: readonly number[];
 }
 
+/** A range of symbols, and the nodes it leads to. */
+export interface Move {
+  readonly lo: number;
+  readonly hi: number;
+  readonly targets: readonly number[];
+}
+
 const NONE: readonly number[] = [];
 /** In steps of the budget: a node takes memory, too. */
-const NODE_COST = 5;
+const NODE_COST = 3;
 
 /** A nondeterministic automaton over bytes and tokens, with calls of rules. */
 export class Nfa {
   readonly nodes: Node[] = [];
   readonly #budget: Budget;
-  readonly #closed = new Map<string, NodeSet>();
+  readonly #closed = new Map<string | number, NodeSet>();
+  /** By node: the last visit of `closure` that came by. */
+  readonly #visited: number[] = [];
+  #visit = 0;
+  /** By symbol: which of the cuts that `moves` has just made it is. */
+  readonly #cutAt: number[] = [];
 
   constructor(budget: Budget) {
     this.#budget = budget;
@@ -34,6 +46,7 @@ export class Nfa {
 
   node(): number {
     this.#budget.spend(NODE_COST);
+    this.#visited.push(0);
     return this.nodes.push({ edges: NONE, empty: NONE, atStart: NONE, atEnd: NONE, calls: NONE }) - 1;
   }
 
@@ -62,54 +75,79 @@ export class Nfa {
     else (node[kind] as number[]).push(...values);
   }
 
-  /** All nodes that are reached from these without a symbol, in the middle of the text. */
+  /**
+   * All nodes that are reached from these without a symbol, in the middle of the text. Equal sets are one and the same, so
+   * they can be keys as they are.
+   */
   closed(nodes: readonly number[]): NodeSet {
-    const key = nodes.join();
-    let set = this.#closed.get(key);
-    if (set === undefined) {
-      set = this.closure(nodes);
-      this.#closed.set(key, set);
-    }
-    this.#budget.spend(nodes.length + set.length);
+    const key = keyOf(nodes);
+    this.#budget.spend(nodes.length);
+    const known = this.#closed.get(key);
+    if (known !== undefined) return known;
+    const all = this.closure(nodes);
+    this.#budget.spend(2 * all.length);
+    const set = this.#closed.get(keyOf(all)) ?? all;
+    this.#closed.set(keyOf(all), set);
+    this.#closed.set(key, set);
     return set;
   }
 
   closure(nodes: readonly number[], at: { start?: boolean; end?: boolean } = {}): NodeSet {
-    const seen = new Set(nodes);
-    for (const id of seen) {
-      const node = this.nodes[id]!;
+    this.#visit++;
+    const set: number[] = [];
+    this.#visitAll(nodes, set);
+    for (let i = 0; i < set.length; i++) {
+      const node = this.nodes[set[i]!]!;
       this.#budget.spend(1 + node.empty.length);
-      for (const to of node.empty) seen.add(to);
-      if (at.start) for (const to of node.atStart) seen.add(to);
-      if (at.end) for (const to of node.atEnd) seen.add(to);
+      this.#visitAll(node.empty, set);
+      if (at.start) this.#visitAll(node.atStart, set);
+      if (at.end) this.#visitAll(node.atEnd, set);
     }
-    this.#budget.spend(3 * seen.size);
-    return [...seen].sort((a, b) => a - b);
+    this.#budget.spend(3 * set.length);
+    return set.sort((a, b) => a - b);
+  }
+
+  #visitAll(nodes: readonly number[], set: number[]): void {
+    for (const node of nodes) {
+      if (this.#visited[node] === this.#visit) continue;
+      this.#visited[node] = this.#visit;
+      set.push(node);
+    }
   }
 
   /** Ascending, disjoint ranges of symbols with the nodes they lead to, not closed; ranges that lead nowhere are left out. */
-  moves(set: NodeSet): [lo: number, hi: number, targets: number[]][] {
-    const edges: [lo: number, hi: number, to: number][] = [];
-    for (const id of set) {
-      const flat = this.nodes[id]!.edges;
-      for (let e = 0; e < flat.length; e += 3) edges.push([flat[e]!, flat[e + 1]!, flat[e + 2]!]);
-    }
-    if (edges.length === 1) return [[edges[0]![0], edges[0]![1], [edges[0]![2]]]];
-    const cuts = [...new Set(edges.flatMap(([lo, hi]) => [lo, hi + 1]))].sort((a, b) => a - b);
-    this.#budget.spend(edges.length + cuts.length);
-    const at = new Map(cuts.map((cut, i) => [cut, i]));
+  moves(set: NodeSet): Move[] {
+    const edges: number[] = [];
+    for (const id of set) for (const value of this.nodes[id]!.edges) edges.push(value);
+    if (edges.length === 3) return [{ lo: edges[0]!, hi: edges[1]!, targets: [edges[2]!] }];
+    const cuts = cutsOf(edges);
+    this.#budget.spend(edges.length / 3 + cuts.length);
     const targets: number[][] = cuts.map(() => []);
-    for (const [lo, hi, to] of edges) {
-      const end = at.get(hi + 1)!;
-      for (let i = at.get(lo)!; i < end; i++) {
+    const at = this.#cutAt;
+    for (let i = 0; i < cuts.length; i++) at[cuts[i]!] = i;
+    for (let e = 0; e < edges.length; e += 3) {
+      const end = at[edges[e + 1]! + 1]!;
+      for (let i = at[edges[e]!]!; i < end; i++) {
         this.#budget.spend(1);
-        targets[i]!.push(to);
+        targets[i]!.push(edges[e + 2]!);
       }
     }
-    return cuts.flatMap((lo, i) => (targets[i]!.length > 0 ? [[lo, cuts[i + 1]! - 1, targets[i]!] as const] : [])) as [
-      number,
-      number,
-      number[],
-    ][];
+    const moves: Move[] = [];
+    for (let i = 0; i + 1 < cuts.length; i++) {
+      if (targets[i]!.length > 0) moves.push({ lo: cuts[i]!, hi: cuts[i + 1]! - 1, targets: targets[i]! });
+    }
+    return moves;
   }
+}
+
+/** Where any of the lo, hi, target triples begins, and behind where it ends; ascending. */
+function cutsOf(edges: readonly number[]): number[] {
+  const all: number[] = [];
+  for (let e = 0; e < edges.length; e += 3) all.push(edges[e]!, edges[e + 1]! + 1);
+  all.sort((a, b) => a - b);
+  return all.filter((cut, i) => cut !== all[i - 1]);
+}
+
+function keyOf(nodes: readonly number[]): string | number {
+  return nodes.length === 1 ? nodes[0]! : nodes.join();
 }

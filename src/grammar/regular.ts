@@ -22,9 +22,9 @@ export function toDfa(expr: Expr, budget: Budget): ByteDfa | null {
   return exploreDfa<Subset>(
     {
       start: { nodes: nfa.closure([start], { start: true }), first: true },
-      key: ({ nodes, first }) => (first ? "^" : "") + nodes.join(),
+      key: ({ nodes, first }) => (first ? "start" : nodes),
       *edges({ nodes }) {
-        for (const [lo, hi, targets] of nfa.moves(nodes)) {
+        for (const { lo, hi, targets } of nfa.moves(nodes)) {
           yield [lo, hi, { nodes: nfa.closed(targets), first: false }];
         }
       },

@@ -46,7 +46,7 @@ describe("hostile grammars", () => {
     for (const source of Object.values(SAMPLE_SOURCES)) {
       const budget = new Budget();
       automatonOf(source, budget);
-      expect(budget.steps).toBeLessThan(MAX_STEPS / 6);
+      expect(budget.steps).toBeLessThan(MAX_STEPS / 4);
     }
   });
 
