@@ -208,6 +208,10 @@ export class Engine implements ServedModel {
     }
   }
 
+  checkGrammar(source: GrammarSource): void {
+    this.#grammars.check(source);
+  }
+
   async embed(
     prompt: readonly number[],
     pooling: Pooling,

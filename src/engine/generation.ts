@@ -118,6 +118,11 @@ export interface ServedModel {
    */
   generate(request: GenerationRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerationEvent>;
   /**
+   * Refuses a grammar that would be refused later: before a prompt is made, which may take longer.
+   * @throws GrammarError as `generate`
+   */
+  checkGrammar(source: GrammarSource): void;
+  /**
    * One vector for a text, of length 1 and the model's hidden size: the states after the last norm, pooled.
    * @throws ApiError as `generate`
    */

@@ -29,6 +29,36 @@ it("a grammar that is refused costs no vocabulary", async () => {
   expect(tokens.asked).toBe(tokens.size);
 });
 
+it("what was checked is not compiled again, unless reasoning comes before it", async () => {
+  let reads = 0;
+  const source = (value: string) => {
+    const schema = {
+      get const() {
+        reads++;
+        return value;
+      },
+    };
+    return { type: "json_schema", schema } as const;
+  };
+  const readsOf = async (get: () => unknown) => {
+    reads = 0;
+    await get();
+    return reads;
+  };
+  const grammars = new GrammarCache(bytes());
+  const asKey = await readsOf(() => JSON.stringify(source("a")));
+  const checked = await readsOf(() => grammars.check(source("a")));
+  expect(checked).toBeGreaterThan(asKey);
+  expect(await readsOf(() => grammars.check(source("a")))).toBe(asKey);
+  expect(await readsOf(() => grammars.get({ ...source("a"), reasoning: null }, never))).toBe(2 * asKey);
+  const reasoning = { begin: null, end: { text: "x", id: null } };
+  const compiled = await grammars.get({ ...source("a"), reasoning }, never);
+  const matcher = compiled.start();
+  for (const byte of new TextEncoder().encode('why x"a"')) expect(matcher.accept(byte)).toBe(true);
+  expect(matcher.mustEnd).toBe(true);
+  expect(() => grammars.check({ type: "json_schema", schema: { not: {} } })).toThrow(GrammarError);
+});
+
 it("an abort while the vocabulary is made ends the wait, and the next one finds it made", async () => {
   const tokens = bytes();
   const grammars = new GrammarCache(tokens);

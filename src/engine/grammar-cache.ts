@@ -1,9 +1,13 @@
+import type { Automaton } from "../grammar/automaton.ts";
 import { Budget } from "../grammar/budget.ts";
 import { automatonOf, type CompiledGrammar, type GrammarSource, withVocabulary } from "../grammar/compile-grammar.ts";
 import { type TokenSource, Vocabulary } from "../grammar/vocabulary.ts";
 
 /** Grammars that are kept. Each may hold about 20 MB. */
 const MAX_KEPT = 8;
+
+/** Automata that are kept from a check to the compiling. Each may hold 16 MB, most hold far less. */
+const MAX_CHECKED = 8;
 
 /** A grammar that is compiled, or is being compiled for all who wait for it. */
 interface Entry {
@@ -17,11 +21,23 @@ export class GrammarCache {
   readonly #tokens: TokenSource;
   /** By source; the one used last is the last. */
   readonly #entries = new Map<string, Entry>();
+  /** By source, without reasoning: what was checked, the one used last the last. */
+  readonly #checked = new Map<string, Automaton>();
   /** Made when the first grammar needs it. */
   #vocabulary: Promise<Vocabulary> | null = null;
 
   constructor(tokens: TokenSource) {
     this.#tokens = tokens;
+  }
+
+  /** Whether a source can be compiled. @throws GrammarError */
+  check(source: GrammarSource): void {
+    const key = keyOf(source);
+    const automaton = (key === null ? undefined : this.#checked.get(key)) ?? automatonOf(source, new Budget());
+    if (key === null) return;
+    this.#checked.delete(key);
+    this.#checked.set(key, automaton);
+    for (const oldest of [...this.#checked.keys()].slice(0, -MAX_CHECKED)) this.#checked.delete(oldest);
   }
 
   /**
@@ -57,7 +73,9 @@ export class GrammarCache {
 
   /** What cannot be compiled is refused before there is a vocabulary. */
   async #compile(source: GrammarSource, signal: AbortSignal): Promise<CompiledGrammar> {
-    const automaton = automatonOf(source, new Budget({ signal }));
+    const { reasoning, ...rest } = source;
+    const known = reasoning ? undefined : this.#checked.get(keyOf(rest) ?? "");
+    const automaton = known ?? automatonOf(source, new Budget({ signal }));
     this.#vocabulary ??= Vocabulary.inSlices(this.#tokens);
     return withVocabulary(automaton, await this.#vocabulary, { signal });
   }

@@ -29,7 +29,7 @@ export interface Member {
 }
 
 export interface Rule {
-  readonly name: string;
+  name: string;
   /** Null only while the grammar is being built. */
   expr: Expr | null;
   /** Where it is used, its expression may stand in its place. Rules that are used often are better called. */

@@ -142,6 +142,17 @@ describe("tool calls by a grammar", () => {
     }
   });
 
+  it("names the tool whose pattern is too ambiguous, which is found later", async () => {
+    const hostile = { properties: { x: { type: "string", pattern: "^(a|b)*a(a|b){30}$" } } };
+    const tools = [
+      { name: "a", parameters: null },
+      { name: "b", parameters: hostile },
+    ];
+    await expect(compileGrammar(source({ tools }), vocabulary)).rejects.toMatchObject({
+      pointer: "/tools/1/parameters/properties/x/pattern",
+    });
+  });
+
   it("names the tool whose schema is at fault", async () => {
     const tools = [
       { name: "a", parameters: null },

@@ -101,7 +101,7 @@ export function toolCallsExpr(calls: ToolCalls, grammar: Grammar, json: () => Js
     );
   return choice(
     block,
-    within("/content", () => formExpr(content, grammar, json, budget)),
+    within("/content", grammar, () => formExpr(content, grammar, json, budget)),
   );
 }
 
@@ -114,15 +114,19 @@ function argumentsOf(
   budget: Budget,
 ): Expr {
   if (parameters === null) return pairs ? freePairs(pairs, budget) : json.object;
-  return within(`/tools/${place}/parameters`, () =>
+  return within(`/tools/${place}/parameters`, grammar, () =>
     pairs ? schemaPairs(parameters, pairs, grammar, json, budget) : schemaExpr(parameters, grammar, json, budget),
   );
 }
 
-function within<T>(place: string, make: () => T): T {
+/** Errors, and the rules that later ones are named by, are told by their place. */
+function within<T>(place: string, grammar: Grammar, make: () => T): T {
+  const before = grammar.rules.length;
   try {
     return make();
   } catch (error) {
     throw error instanceof GrammarError ? error.within(place) : error;
+  } finally {
+    for (const rule of grammar.rules.slice(before)) rule.name = place + rule.name;
   }
 }

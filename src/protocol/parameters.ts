@@ -10,6 +10,8 @@ export interface Parameter {
   readonly note: string;
   /** Not in OpenAI's API. */
   readonly extension?: true;
+  /** Holds schemas, patterns or grammars. */
+  readonly schema?: true;
 }
 
 /** Forms of answers and sampling beyond OpenAI's, and what else both endpoints take. Ranges and meaning are the engine's. */
@@ -18,11 +20,30 @@ const sharedExtensions: readonly Parameter[] = [
     name: "grammar",
     state: "honoured",
     note: "The answer is what this GBNF allows, as in llama.cpp (docs/STRUCTURED.md). One form at a time.",
+    schema: true,
     extension: true,
   },
-  { name: "guided_json", state: "honoured", note: "The answer is JSON of this schema, an object.", extension: true },
-  { name: "guided_regex", state: "honoured", note: "The whole answer matches this pattern.", extension: true },
-  { name: "guided_choice", state: "honoured", note: "The answer is one of these texts.", extension: true },
+  {
+    name: "guided_json",
+    state: "honoured",
+    note: "The answer is JSON of this schema, an object.",
+    extension: true,
+    schema: true,
+  },
+  {
+    name: "guided_regex",
+    state: "honoured",
+    note: "The whole answer matches this pattern.",
+    extension: true,
+    schema: true,
+  },
+  {
+    name: "guided_choice",
+    state: "honoured",
+    note: "The answer is one of these texts.",
+    extension: true,
+    schema: true,
+  },
   { name: "top_k", state: "honoured", note: "Keeps the k most likely tokens; 0 is off.", extension: true },
   {
     name: "min_p",
@@ -132,6 +153,7 @@ export const chatParameters: readonly Parameter[] = [
     name: "tools",
     state: "partly",
     note: "Up to 128 functions, shown to the model by its chat template. strict: true holds the arguments to their schema, where the chat template writes calls as those of DeepSeek, Kimi-K2, Qwen and GLM do (others: refused). Custom tools are refused.",
+    schema: true,
   },
   {
     name: "tool_choice",
@@ -143,6 +165,7 @@ export const chatParameters: readonly Parameter[] = [
     name: "response_format",
     state: "partly",
     note: "text, json_object, and json_schema, which is always strict; the reasoning before the answer is free. Unsupported keywords are refused (docs/STRUCTURED.md).",
+    schema: true,
   },
   {
     name: "reasoning_effort",
@@ -265,6 +288,7 @@ export const countTokensParameters: readonly Parameter[] = [
     name: "tools",
     state: "partly",
     note: "Up to 128 tools of the caller's own. strict: true as in chat completions. Tools that Anthropic's servers run are refused.",
+    schema: true,
   },
   {
     name: "tool_choice",
@@ -280,6 +304,7 @@ export const countTokensParameters: readonly Parameter[] = [
     name: "output_config",
     state: "partly",
     note: "effort is a hint that changes nothing; format: json_schema, as response_format of chat completions.",
+    schema: true,
   },
   { name: "cache_control", state: "accepted", note: "Here and in blocks: the cache works by itself." },
   { name: "speed", state: "refused", note: "there is one speed" },
@@ -338,6 +363,7 @@ export const responsesParameters: readonly Parameter[] = [
     name: "tools",
     state: "partly",
     note: "Up to 128 functions. strict: true as in chat completions. Tools that OpenAI's servers run are refused.",
+    schema: true,
   },
   {
     name: "tool_choice",
@@ -350,6 +376,7 @@ export const responsesParameters: readonly Parameter[] = [
     name: "text",
     state: "partly",
     note: 'format: text, json_object and json_schema, as response_format of chat completions. verbosity "medium" only.',
+    schema: true,
   },
   {
     name: "reasoning",

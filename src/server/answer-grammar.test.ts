@@ -17,6 +17,7 @@ const OTHER = (name: string) => `<tool_call>\n{"tool": "${name}", "input": {}}\n
 class CallingModel extends ScriptedModel {
   readonly #written: (name: string) => string;
   readonly #end: string;
+  rendered = 0;
 
   constructor(written: (name: string) => string, end = "") {
     super();
@@ -25,6 +26,7 @@ class CallingModel extends ScriptedModel {
   }
 
   override async renderChat({ messages, addGenerationPrompt = true }: ChatInput) {
+    this.rendered++;
     const [call] = (messages.at(-1)!.tool_calls ?? []) as { function: { name: string } }[];
     const text = `x${call ? this.#written(call.function.name) : ""}${addGenerationPrompt ? this.#end : ""}`;
     return { text, ids: this.encodePrompt(text), startsInThinking: text.endsWith("<think>") };
@@ -77,6 +79,28 @@ test.each([
   ["glm", GLM, { callBegin: { text: "<tool_call>" }, pairs: { valueEnd: { text: "</arg_value>" } } }],
 ])("calls are held to their schema in the form of %s too", async (format, written, markers) => {
   expect(await grammarOf(new CallingModel(written), {})).toMatchObject({ type: "tool_calls", format, markers });
+});
+
+test.each([
+  ["a form", { tools: [], form: { form: { type: "regex", pattern: "(" }, param: "guided_regex" } }, "guided_regex"],
+  ["a form beside tools", { form: { form: { type: "regex", pattern: "(" }, param: "guided_regex" } }, "guided_regex"],
+  ["a tool's schema", { tools: [{ ...tools[1]!, parameters: { not: {} } }] }, "tools[1].parameters"],
+  [
+    "a tool's pattern",
+    {
+      tools: [
+        tools[1]!,
+        { ...tools[1]!, parameters: { properties: { a: { pattern: "(a|b)*a(a|b){30}" } } }, schemaParam: "here" },
+      ],
+    },
+    "here",
+  ],
+] as const)("%s that cannot be compiled is refused before a prompt is made", async (_, demands, param) => {
+  const model = new CallingModel(V31);
+  await expect(grammarOf(model, demands)).rejects.toMatchObject({ status: 400, param });
+  expect(model.rendered).toBe(0);
+  await grammarOf(model, {});
+  expect(model.rendered).toBeGreaterThan(0);
 });
 
 test("a call by name leaves the other tools out, one call at a time the further ones", async () => {

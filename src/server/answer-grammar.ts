@@ -52,16 +52,37 @@ export function formGrammar({ form, param }: WantedForm): AnswerGrammar {
  * @throws ApiError 400 for what such a model cannot be held to
  */
 export async function answerGrammar(model: ServedModel, demands: Demands): Promise<AnswerGrammar | null> {
-  const { tools, forcedTool, form, maxToolCalls } = demands;
+  const { tools, forcedTool, form } = demands;
   const strict = tools.find((tool) => tool.strict);
-  if (tools.length === 0) return form && formGrammar(form);
+  if (tools.length === 0) {
+    if (form === null) return null;
+    const grammar = formGrammar(form);
+    checkGrammar(model, grammar);
+    return grammar;
+  }
   if (forcedTool === null && form === null && strict === undefined) return null;
+  // What is wrong with a schema is wrong in any format, and to learn the model's own takes renderings.
+  if (form !== null || strict !== undefined) {
+    checkGrammar(
+      model,
+      callsGrammar(demands, "v3.1", (text) => ({ text, id: null })),
+    );
+  }
   const format = await callFormat(model);
   if (format === null) {
     if (strict !== undefined) throw otherFormat(strict.strictParam, "true");
     if (forcedTool !== null) return null;
     throw otherFormat(form!.param, "beside tools");
   }
+  return callsGrammar(demands, format, (text) => marker(model, text));
+}
+
+/** The grammar of calls, and of the form beside them, in a format. */
+function callsGrammar(
+  { tools, forcedTool, form, maxToolCalls }: Demands,
+  format: CallFormatName,
+  markerOf: (text: string) => Marker,
+): AnswerGrammar {
   const callable = tools.filter(({ name }) => (forcedTool?.name ?? name) === name);
   const calls: ToolCalls = {
     format,
@@ -69,7 +90,7 @@ export async function answerGrammar(model: ServedModel, demands: Demands): Promi
       name,
       parameters: strict ? (parameters ?? NO_ARGUMENTS) : null,
     })),
-    markers: markersOf(model, format),
+    markers: markersOf(format, markerOf),
     required: forcedTool !== null,
     content: form?.form ?? null,
     parallel: maxToolCalls > 1,
@@ -95,41 +116,52 @@ export function reasoningBefore(
 /** Passes events on; an error of the grammar is told by the request's own names. */
 export async function* namingParams(
   events: AsyncIterable<GenerationEvent>,
-  { params }: AnswerGrammar,
+  grammar: AnswerGrammar,
 ): AsyncGenerator<GenerationEvent> {
   try {
     yield* events;
   } catch (error) {
-    if (!(error instanceof GrammarError)) throw error;
-    const at = params.find(({ prefix }) => error.pointer.startsWith(prefix));
-    if (at === undefined) throw error;
-    const { param, prefix } = at;
-    const what = error.message.slice(prefix.length).replace(/^: /, "");
-    throw new ApiError(400, `'${param}': ${what}`, { param, code: error.code, cause: error });
+    throw named(error, grammar);
   }
 }
 
-function markersOf(model: ServedModel, format: CallFormatName): CallMarkers {
-  const callMarkers = (begin: string, end: string) => ({
-    callBegin: marker(model, begin),
-    callEnd: marker(model, end),
-  });
+/** Before anything is made for the request. @throws ApiError 400 for what cannot be compiled, by the request's own names */
+function checkGrammar(model: ServedModel, grammar: AnswerGrammar): void {
+  try {
+    model.checkGrammar(grammar.source);
+  } catch (error) {
+    throw named(error, grammar);
+  }
+}
+
+/** An error of the grammar by the request's own names; others as they are. */
+function named(error: unknown, { params }: AnswerGrammar): unknown {
+  if (!(error instanceof GrammarError)) return error;
+  const at = params.find(({ prefix }) => error.pointer.startsWith(prefix));
+  if (at === undefined) return error;
+  const { param, prefix } = at;
+  const what = error.message.slice(prefix.length).replace(/^: /, "");
+  return new ApiError(400, `'${param}': ${what}`, { param, code: error.code, cause: error });
+}
+
+function markersOf(format: CallFormatName, markerOf: (text: string) => Marker): CallMarkers {
+  const callMarkers = (begin: string, end: string) => ({ callBegin: markerOf(begin), callEnd: markerOf(end) });
   if (format === "qwen") return callMarkers(TAG_OPEN, TAG_CLOSE);
   if (format === "glm" || format === "glm-lines") {
-    const [keyBegin, keyEnd, valueBegin, valueEnd] = [
-      marker(model, PAIR_TAGS.keyBegin),
-      marker(model, PAIR_TAGS.keyEnd),
-      marker(model, PAIR_TAGS.valueBegin),
-      marker(model, PAIR_TAGS.valueEnd),
-    ];
-    return { ...callMarkers(TAG_OPEN, TAG_CLOSE), pairs: { keyBegin, keyEnd, valueBegin, valueEnd } };
+    const pairs = {
+      keyBegin: markerOf(PAIR_TAGS.keyBegin),
+      keyEnd: markerOf(PAIR_TAGS.keyEnd),
+      valueBegin: markerOf(PAIR_TAGS.valueBegin),
+      valueEnd: markerOf(PAIR_TAGS.valueEnd),
+    };
+    return { ...callMarkers(TAG_OPEN, TAG_CLOSE), pairs };
   }
   const { callsBegin, callsEnd, callBegin, callEnd, separator } = format === "kimi" ? KIMI_CALLS : DEEPSEEK_CALLS;
   return {
     ...callMarkers(callBegin, callEnd),
-    callsBegin: marker(model, callsBegin),
-    callsEnd: marker(model, callsEnd),
-    separator: marker(model, separator),
+    callsBegin: markerOf(callsBegin),
+    callsEnd: markerOf(callsEnd),
+    separator: markerOf(separator),
   };
 }
 

@@ -78,6 +78,19 @@ test("nesting is counted up to the limit, brackets of both kinds", () => {
   expect(findJsonProblem("[[],[],[[]]]", 3)).toBeNull();
 });
 
+test("a member of the outermost object may be as long as its limit, which is known before the rest is read", () => {
+  const limitOf = (name: string) => (name === "tools" ? 10 : 1000);
+  const problem = (text: string) => findJsonProblem(text, 10, limitOf);
+  expect(problem('{"a": "longer than ten", "tools":[1234567], "b": "longer than ten"}')).toBeNull();
+  for (const tools of ["[123456789]", '["0",{"a":0}]', '"123456789"', "{}          ", "12345678901"]) {
+    const tooLong = tools.trimEnd().length > 10;
+    expect(problem(`{"tools":${tools}}`)).toEqual(tooLong ? expect.objectContaining({ tooLong: "tools" }) : null);
+    expect(problem(`{"too\\u006cs":${tools}, broken`)).toMatchObject({ tooLong: tooLong ? "tools" : null });
+    expect(problem(`{"x":{"tools":${tools}}}`)).toBeNull();
+    expect(problem(`[{"tools":${tools}}]`)).toBeNull();
+  }
+});
+
 test("millions of brackets are refused at the first that is too deep", () => {
   expect(findJsonProblem("[".repeat(4e6), 100)).toMatchObject({ offset: 100 });
 });

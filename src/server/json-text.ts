@@ -3,16 +3,26 @@ export interface JsonProblem {
   /** UTF-16 offset in the text. */
   readonly offset: number;
   readonly message: string;
+  /** The member of the outermost object that is too long; null: something else is wrong. */
+  readonly tooLong: string | null;
 }
 
+/** How many characters a member of the outermost object may take. */
+export type MemberLimit = (name: string) => number;
+
 /**
- * Finds what is wrong with a JSON text, or null if JSON.parse would take it and it nests at most `maxDepth` deep.
+ * Finds what is wrong with a JSON text, or null if JSON.parse would take it, it nests at most `maxDepth` deep, and
+ * no member of the outermost object is longer than its limit (default none): that is known before anything is made of it.
  *
  * JSON.parse does not always say where it failed, quotes the text (which may be a prompt) in its messages, and takes
  * nesting of any depth, which whatever recurses over the value then pays for. Source: RFC 8259.
  */
-export function findJsonProblem(text: string, maxDepth: number): JsonProblem | null {
-  const scanner = new Scanner(text, maxDepth);
+export function findJsonProblem(
+  text: string,
+  maxDepth: number,
+  limitOf: MemberLimit = () => Number.POSITIVE_INFINITY,
+): JsonProblem | null {
+  const scanner = new Scanner(text, maxDepth, limitOf);
   try {
     scanner.document();
     return null;
@@ -25,9 +35,11 @@ export function findJsonProblem(text: string, maxDepth: number): JsonProblem | n
 class Found implements JsonProblem {
   readonly offset: number;
   readonly message: string;
-  constructor(offset: number, message: string) {
+  readonly tooLong: string | null;
+  constructor(offset: number, message: string, tooLong: string | null) {
     this.offset = offset;
     this.message = message;
+    this.tooLong = tooLong;
   }
 }
 
@@ -42,17 +54,23 @@ const BACKSLASH = 0x5c;
 class Scanner {
   private readonly text: string;
   private readonly maxDepth: number;
+  private readonly limitOf: MemberLimit;
   private readonly open: ("}" | "]")[] = [];
   private at = 0;
+  /** Of the outermost object: the current one, and where it must have ended. */
+  private member = "";
+  private memberEnd = Number.POSITIVE_INFINITY;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, limitOf: MemberLimit) {
     this.text = text;
     this.maxDepth = maxDepth;
+    this.limitOf = limitOf;
   }
 
   document(): void {
     this.value();
     while (this.open.length > 0) {
+      if (this.at > this.memberEnd) throw new Found(this.at, "too long", this.member);
       const close = this.open[this.open.length - 1]!;
       const next = this.skipSpace();
       if (next === ",") {
@@ -92,9 +110,14 @@ class Scanner {
 
   private key(): void {
     if (this.skipSpace() !== '"') this.fail("want a name in double quotes");
+    const start = this.at;
     this.string();
+    const end = this.at;
     if (this.skipSpace() !== ":") this.fail('want ":" after the name');
     this.at++;
+    if (this.open.length > 1) return;
+    this.member = JSON.parse(this.text.slice(start, end)) as string;
+    this.memberEnd = this.at + this.limitOf(this.member);
   }
 
   private scalar(first: string | undefined): void {
@@ -133,6 +156,6 @@ class Scanner {
   }
 
   private fail(message: string): never {
-    throw new Found(this.at, this.at >= this.text.length ? `${message}, but the text ends` : message);
+    throw new Found(this.at, this.at >= this.text.length ? `${message}, but the text ends` : message, null);
   }
 }

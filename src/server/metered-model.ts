@@ -1,5 +1,6 @@
 import type { ChatInput, GenerationEvent, GenerationRequest, RenderedChat, ServedModel } from "../engine/generation.ts";
 import type { Pooling } from "../engine/pooling.ts";
+import type { GrammarSource } from "../grammar/compile-grammar.ts";
 import { toApiError } from "./errors.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -67,6 +68,10 @@ export class MeteredModel implements ServedModel {
       metrics.generatedTokens.inc({ model }, generated);
       onSpent(prompt + generated);
     }
+  }
+
+  checkGrammar(source: GrammarSource): void {
+    this.#model.checkGrammar(source);
   }
 
   async embed(prompt: readonly number[], pooling: Pooling, options?: { signal?: AbortSignal }): Promise<Float32Array> {

@@ -78,6 +78,7 @@ async function post(
 
 const many = (length: number, item: string) => `[${Array(length).fill(item).join(",")}]`;
 const deep = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+const PROPERTIES = `{"properties": {${Array.from({ length: 50_000 }, (_, i) => `"property${i}":{}`)}}}`;
 const chat = (rest: string) => `{"messages": [{"role": "user", "content": "x"}], ${rest}}`;
 
 describe("a hostile body", () => {
@@ -102,6 +103,26 @@ describe("a hostile body", () => {
       "/v1/chat/completions",
       chat(`"logit_bias": {${Array.from({ length: 2e5 }, (_, i) => `"${i}":1`)}}`),
       "logit_bias",
+    ],
+    ["a schema of 50,000 properties", "/v1/chat/completions", chat(`"guided_json": ${PROPERTIES}`), "guided_json"],
+    [
+      "a strict tool of 50,000 properties",
+      "/v1/chat/completions",
+      chat(`"tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters": ${PROPERTIES}}}]`),
+      "tools",
+    ],
+    ["a tool of 50,000 properties for a template", "/apply-template", chat(`"tools": [${PROPERTIES}]`), "tools"],
+    [
+      "a schema of a million values",
+      "/v1/responses",
+      `{"input": "x", "text": {"format": {"schema": ${many(1e6, "{}")}}}}`,
+      "text",
+    ],
+    [
+      "a pattern of a million characters",
+      "/v1/completions",
+      `{"prompt": "x", "guided_regex": "${"a".repeat(1e6)}"}`,
+      "guided_regex",
     ],
     ["a temperature that is no number", "/v1/chat/completions", chat('"temperature": 1e999'), "temperature"],
     ["deep nesting", "/v1/chat/completions", chat(`"tools": ${deep(1e6)}`), null],

@@ -8,6 +8,8 @@ import type {
   TokenLogprobs,
 } from "../../src/engine/generation.ts";
 import { TextError } from "../../src/errors.ts";
+import { Budget } from "../../src/grammar/budget.ts";
+import { automatonOf, type GrammarSource } from "../../src/grammar/compile-grammar.ts";
 
 export interface Script {
   /** The tokens of the answer, one text each. */
@@ -98,6 +100,10 @@ export class ScriptedModel implements ServedModel {
       signal?.throwIfAborted();
     }
     yield end("stop", pieces.length + 1);
+  }
+
+  checkGrammar(source: GrammarSource): void {
+    automatonOf(source, new Budget());
   }
 
   /** How long the text is, and how it was pooled. */

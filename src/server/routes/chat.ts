@@ -10,14 +10,13 @@ import type {
   FinishReason,
 } from "../../protocol/chat-response.ts";
 import { chatParameters } from "../../protocol/parameters.ts";
-import { parseRequest } from "../../protocol/parse-request.ts";
 import { type AnswerDelta, type AnswerEnd, type AnswerEvent, isReasoning } from "../answer.ts";
 import { answerHead } from "../answer-head.ts";
 import { answerJson } from "../answer-json.ts";
 import { openConversation } from "../conversation.ts";
 import { followSignal } from "../follow-signal.ts";
 import { begunAnswer, offeredTools, toChatInput, toSampling } from "../generation-request.ts";
-import { readJson } from "../json-body.ts";
+import { readRequest } from "../json-body.ts";
 import { toChatLogprobs } from "../logprobs.ts";
 import { merge, type Source } from "../merge.ts";
 import { sse } from "../sse.ts";
@@ -33,7 +32,7 @@ type ChoiceEvents = AsyncIterable<{ readonly index: number; readonly value: Answ
  */
 export async function chatCompletions(request: Request, context: RouteContext): Promise<Response> {
   const { dialect, limits, reportError } = context;
-  const body = parseRequest(chatRequest, chatParameters, await readJson(request, limits.maxBodyBytes));
+  const body = await readRequest(request, chatRequest, chatParameters, limits.maxBodyBytes);
   const abort = followSignal(request.signal);
   const { signal } = abort;
   const eventsOf = async (model: ServedModel) => {

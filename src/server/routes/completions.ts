@@ -3,7 +3,6 @@ import { wantedForm } from "../../protocol/answer-form.ts";
 import { type CompletionRequest, completionRequest } from "../../protocol/completion-request.ts";
 import type { Completion } from "../../protocol/completion-response.ts";
 import { completionParameters } from "../../protocol/parameters.ts";
-import { parseRequest } from "../../protocol/parse-request.ts";
 import { formGrammar, namingParams } from "../answer-grammar.ts";
 import { answerHead } from "../answer-head.ts";
 import { answerJson } from "../answer-json.ts";
@@ -11,7 +10,7 @@ import { checkLength, checkTokens } from "../check-tokens.ts";
 import { fillInTheMiddle } from "../fill-in-the-middle.ts";
 import { followSignal } from "../follow-signal.ts";
 import { toSampling } from "../generation-request.ts";
-import { readJson } from "../json-body.ts";
+import { readRequest } from "../json-body.ts";
 import { toCompletionLogprobs } from "../logprobs.ts";
 import { merge, type Source } from "../merge.ts";
 import { sse } from "../sse.ts";
@@ -28,7 +27,7 @@ const WIDTH = 8;
 /** POST /v1/completions: statuses as /v1/chat/completions. */
 export async function completions(request: Request, context: RouteContext): Promise<Response> {
   const { dialect, limits, reportError } = context;
-  const body = parseRequest(completionRequest, completionParameters, await readJson(request, limits.maxBodyBytes));
+  const body = await readRequest(request, completionRequest, completionParameters, limits.maxBodyBytes);
   const abort = followSignal(request.signal);
   const { signal } = abort;
   if (!body.stream) {

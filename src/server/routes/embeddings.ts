@@ -1,16 +1,15 @@
 import type { ServedModel } from "../../engine/generation.ts";
 import { type Embeddings, type EmbeddingsRequest, embeddingsRequest } from "../../protocol/embeddings.ts";
 import { embeddingsParameters } from "../../protocol/parameters.ts";
-import { parseRequest } from "../../protocol/parse-request.ts";
 import { checkLength, checkTokens } from "../check-tokens.ts";
-import { readJson } from "../json-body.ts";
+import { readRequest } from "../json-body.ts";
 import { withModel } from "../with-model.ts";
 import type { RouteContext } from "./route.ts";
 
 /** POST /v1/embeddings: statuses as /v1/chat/completions. The inputs are read one after the other. */
 export async function createEmbeddings(request: Request, context: RouteContext): Promise<Response> {
   const { maxBodyBytes } = context.limits;
-  const body = parseRequest(embeddingsRequest, embeddingsParameters, await readJson(request, maxBodyBytes));
+  const body = await readRequest(request, embeddingsRequest, embeddingsParameters, maxBodyBytes);
   const embed = (model: ServedModel) => toEmbeddings(body, model, request.signal);
   return Response.json(await withModel(context, body.model, request.signal, embed));
 }

@@ -9,14 +9,13 @@ import type {
   TokensCount,
 } from "../../protocol/messages-response.ts";
 import { countTokensParameters, messagesParameters } from "../../protocol/parameters.ts";
-import { parseRequest } from "../../protocol/parse-request.ts";
 import type { AnswerEnd } from "../answer.ts";
 import { randomId } from "../answer-head.ts";
 import { answerBlocks, type Block, type BlockDelta, type BlockEvent } from "../blocks.ts";
 import { openConversation } from "../conversation.ts";
 import { followSignal } from "../follow-signal.ts";
 import { toSampling } from "../generation-request.ts";
-import { readJson } from "../json-body.ts";
+import { readRequest } from "../json-body.ts";
 import { begunByAnthropic, forcedByAnthropic, fromAnthropic, offeredByAnthropic } from "../messages-input.ts";
 import { type SseEvent, sse } from "../sse.ts";
 import { streamWithModel, withModel } from "../with-model.ts";
@@ -25,7 +24,7 @@ import type { RouteContext } from "./route.ts";
 /** POST /v1/messages, Anthropic's: statuses as /v1/chat/completions, but 529 where that has 503. */
 export async function messages(request: Request, context: RouteContext): Promise<Response> {
   const { dialect, limits, reportError } = context;
-  const body = parseRequest(messagesRequest, messagesParameters, await readJson(request, limits.maxBodyBytes));
+  const body = await readRequest(request, messagesRequest, messagesParameters, limits.maxBodyBytes);
   const abort = followSignal(request.signal);
   const { signal } = abort;
   const events = streamWithModel(context, body.model, signal, async (model) => {
@@ -45,7 +44,7 @@ export async function messages(request: Request, context: RouteContext): Promise
 /** POST /v1/messages/count_tokens: how long the prompt of such a request is. */
 export async function countTokens(request: Request, context: RouteContext): Promise<Response> {
   const { maxBodyBytes } = context.limits;
-  const body = parseRequest(countTokensRequest, countTokensParameters, await readJson(request, maxBodyBytes));
+  const body = await readRequest(request, countTokensRequest, countTokensParameters, maxBodyBytes);
   const { promptTokens } = await withModel(context, body.model, request.signal, (model) =>
     openMessages(body, model, null),
   );

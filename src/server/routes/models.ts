@@ -1,7 +1,6 @@
 import { type ModelCard, type ModelList, modelRequest } from "../../protocol/models.ts";
 import { manageParameters } from "../../protocol/parameters.ts";
-import { parseRequest } from "../../protocol/parse-request.ts";
-import { readJson } from "../json-body.ts";
+import { readRequest } from "../json-body.ts";
 import type { RouteContext } from "./route.ts";
 
 /** GET /v1/models: 503 while loading. */
@@ -27,5 +26,5 @@ export async function unloadModel(request: Request, context: RouteContext): Prom
 }
 
 async function namedModel(request: Request, { limits }: RouteContext): Promise<string> {
-  return parseRequest(modelRequest, manageParameters, await readJson(request, limits.maxBodyBytes)).model;
+  return (await readRequest(request, modelRequest, manageParameters, limits.maxBodyBytes)).model;
 }

@@ -2,7 +2,6 @@ import type { ServedModel, TokenLogprobs } from "../../engine/generation.ts";
 import { ApiError } from "../../errors.ts";
 import { formOfTextFormat } from "../../protocol/answer-form.ts";
 import { responsesParameters } from "../../protocol/parameters.ts";
-import { parseRequest } from "../../protocol/parse-request.ts";
 import { type InputItem, type ResponsesRequest, responsesRequest } from "../../protocol/responses-request.ts";
 import type { OutputItem, ResponseDeleted, ResponseObject, ResponsesEvent } from "../../protocol/responses-response.ts";
 import type { AnswerEnd } from "../answer.ts";
@@ -12,7 +11,7 @@ import { openConversation } from "../conversation.ts";
 import { toApiError } from "../errors.ts";
 import { followSignal } from "../follow-signal.ts";
 import { toSampling } from "../generation-request.ts";
-import { readJson } from "../json-body.ts";
+import { readRequest } from "../json-body.ts";
 import { toChatLogprobs } from "../logprobs.ts";
 import { forcedByResponses, fromResponses, offeredByResponses } from "../responses-input.ts";
 import { type SseEvent, sse } from "../sse.ts";
@@ -28,7 +27,7 @@ type WithoutNumber<E> = E extends unknown ? Omit<E, "sequence_number"> : never;
 /** POST /v1/responses: statuses as /v1/chat/completions, and 404 for a previous_response_id that is not stored. */
 export async function createResponse(request: Request, context: RouteContext): Promise<Response> {
   const { caller, limits, reportError, responses } = context;
-  const body = parseRequest(responsesRequest, responsesParameters, await readJson(request, limits.maxBodyBytes));
+  const body = await readRequest(request, responsesRequest, responsesParameters, limits.maxBodyBytes);
   const { previous_response_id: previous } = body;
   const earlier = previous === undefined ? [] : responses.get(caller.id, previous, "previous_response_id").conversation;
   const items = [...earlier, ...body.input];

@@ -1,5 +1,4 @@
 import { detokenizeParameters, templateParameters, tokenizeParameters } from "../../protocol/parameters.ts";
-import { parseRequest } from "../../protocol/parse-request.ts";
 import {
   type Detokenized,
   detokenizeRequest,
@@ -10,14 +9,14 @@ import {
 } from "../../protocol/text-requests.ts";
 import { checkTokens } from "../check-tokens.ts";
 import { toChatInput } from "../generation-request.ts";
-import { readJson } from "../json-body.ts";
+import { readRequest } from "../json-body.ts";
 import { withModel } from "../with-model.ts";
 import type { RouteContext } from "./route.ts";
 
 /** POST /tokenize: text to ids. */
 export async function tokenize(request: Request, context: RouteContext): Promise<Response> {
   const { maxBodyBytes } = context.limits;
-  const body = parseRequest(tokenizeRequest, tokenizeParameters, await readJson(request, maxBodyBytes));
+  const body = await readRequest(request, tokenizeRequest, tokenizeParameters, maxBodyBytes);
   const options = { special: body.parse_special };
   const tokens = await withModel(context, body.model, request.signal, (model) => {
     const ids = body.add_special ? model.encodePrompt(body.content, options) : model.encode(body.content, options);
@@ -29,7 +28,7 @@ export async function tokenize(request: Request, context: RouteContext): Promise
 /** POST /detokenize: ids to text. */
 export async function detokenize(request: Request, context: RouteContext): Promise<Response> {
   const { maxBodyBytes } = context.limits;
-  const body = parseRequest(detokenizeRequest, detokenizeParameters, await readJson(request, maxBodyBytes));
+  const body = await readRequest(request, detokenizeRequest, detokenizeParameters, maxBodyBytes);
   const content = await withModel(context, body.model, request.signal, (model) =>
     model.decode(checkTokens(body.tokens, "tokens", model)),
   );
@@ -39,7 +38,7 @@ export async function detokenize(request: Request, context: RouteContext): Promi
 /** POST /apply-template: the prompt that a chat request makes. */
 export async function applyTemplate(request: Request, context: RouteContext): Promise<Response> {
   const { maxBodyBytes } = context.limits;
-  const body = parseRequest(templateRequest, templateParameters, await readJson(request, maxBodyBytes));
+  const body = await readRequest(request, templateRequest, templateParameters, maxBodyBytes);
   const chat = { ...toChatInput(body), addGenerationPrompt: body.add_generation_prompt };
   const { text, ids } = await withModel(context, body.model, request.signal, (model) => model.renderChat(chat));
   return Response.json({ prompt: text, tokens: [...ids] } satisfies Templated);
