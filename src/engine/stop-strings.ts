@@ -76,6 +76,11 @@ export class StopMatcher {
     return text;
   }
 
+  /** As `flush`, in the form of `push`. */
+  end(): StopPush {
+    return { text: this.flush(), stop: null, rest: "" };
+  }
+
   /** Advances every pattern by one character; the longest pattern that is now complete, or null. */
   private step(character: string): string | null {
     let complete: string | null = null;

@@ -1,4 +1,6 @@
-import { StopMatcher } from "./stop-strings.ts";
+import { JsonPlace } from "./json-place.ts";
+import { JsonStopMatcher } from "./json-stop-matcher.ts";
+import { StopMatcher, type StopPush } from "./stop-strings.ts";
 import { PAIR_TAGS, TAG_CLOSE, TAG_OPEN } from "./tool-call-formats.ts";
 
 /** What a tagged call consists of, in order; the caller knows its index. */
@@ -10,6 +12,12 @@ export type TaggedEvent =
 
 /** Whether a tool's parameter is text, so that its value is to be taken as it stands. */
 export type IsText = (tool: string, parameter: string) => boolean;
+
+export interface TaggedPush {
+  readonly events: TaggedEvent[];
+  /** The text after the call; null: it goes on. */
+  readonly rest: string | null;
+}
 
 interface Body {
   push(text: string): TaggedEvent[];
@@ -26,29 +34,39 @@ interface Body {
  * The arguments come out as JSON text. What is neither comes out as content, tags and all.
  */
 export class TaggedCall {
-  private readonly close = new StopMatcher([TAG_CLOSE]);
   private readonly isText: IsText;
+  private readonly plain: boolean;
+  /** Of the format that the first character tells; null: there was none. */
+  private close: StopMatcher | JsonStopMatcher | null = null;
   private body: Body | null = null;
   private leading = "";
   /** Everything in the tag, as long as no name is known. */
   private raw = "";
   private named = false;
 
-  constructor(isText: IsText) {
+  /** @param plain a closing tag is one in a JSON string, too */
+  constructor(isText: IsText, plain: boolean) {
     this.isText = isText;
+    this.plain = plain;
   }
 
   /** @returns what is now certain, and the text after the call once it has ended, else null */
-  push(piece: string): { events: TaggedEvent[]; rest: string | null } {
-    const { text, stop, rest } = this.close.push(piece);
-    const events = this.feed(text);
-    if (stop === null) return { events, rest: null };
-    return { events: [...events, ...this.end(true)], rest };
+  push(piece: string): TaggedPush {
+    const [first] = piece.trimStart();
+    if (this.close === null && first === undefined) return { events: this.feed(piece), rest: null };
+    this.close ??= new (first === "{" && !this.plain ? JsonStopMatcher : StopMatcher)([TAG_CLOSE]);
+    return this.closed(this.close.push(piece));
   }
 
-  /** Generation has ended inside the tag. */
-  flush(): TaggedEvent[] {
-    return [...this.feed(this.close.flush()), ...this.end(false)];
+  /** Generation has ended inside the tag; there is text after the call where the tag's end stood in a string without one. */
+  flush(): TaggedPush {
+    const { events, rest } = this.closed(this.close?.end() ?? { text: "", stop: null, rest: "" });
+    return rest === null ? { events: [...events, ...this.end(false)], rest } : { events, rest };
+  }
+
+  private closed({ text, stop, rest }: StopPush): TaggedPush {
+    const events = this.feed(text);
+    return stop === null ? { events, rest: null } : { events: [...events, ...this.end(true)], rest };
   }
 
   private feed(text: string): TaggedEvent[] {
@@ -103,28 +121,17 @@ class JsonBody implements Body {
 /** Passes a JSON object on, and nothing that follows it. */
 class ObjectScanner {
   complete = false;
-  private depth = 0;
-  private inString = false;
-  private escaped = false;
+  private readonly place = new JsonPlace();
 
   push(text: string): string {
-    if (this.complete) return "";
-    for (let i = 0; i < text.length; i++) {
-      const character = text[i]!;
-      if (this.escaped) this.escaped = false;
-      else if (this.inString) {
-        if (character === "\\") this.escaped = true;
-        else if (character === '"') this.inString = false;
-      } else if (character === '"') this.inString = true;
-      else if (character === "{" || character === "[") this.depth++;
-      else if (character === "}" || character === "]") {
-        this.depth--;
-        if (this.depth > 0) continue;
-        this.complete = true;
-        return text.slice(0, i + 1);
-      }
+    for (let i = 0; i < text.length && !this.complete; i++) {
+      const { depth } = this.place;
+      this.place.step(text[i]!);
+      if (this.place.depth >= depth || this.place.depth > 0) continue;
+      this.complete = true;
+      return text.slice(0, i + 1);
     }
-    return text;
+    return this.complete ? "" : text;
   }
 }
 

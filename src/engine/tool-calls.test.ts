@@ -217,6 +217,11 @@ describe("ToolCallParser", () => {
       "<arg_value>",
       "</arg_value>",
       "text",
+      '"',
+      '{"a": "',
+      '": "',
+      '"}',
+      "\\",
     );
     const texts = fc.array(
       fc.array(part, { maxLength: 5 }).map((parts) => parts.join("")),
@@ -230,6 +235,121 @@ describe("ToolCallParser", () => {
       }),
       { numRuns: 3000, seed: 4 },
     );
+  });
+
+  it("takes markers in the strings of arguments for text, however the answer is cut", () => {
+    const part = fc.oneof(
+      fc.constantFrom(CALLS, END_CALLS, CALL, END_CALL, SEP, KIMI_CALLS, KIMI_END, "<|tool_call_end|>", "<tool_call>"),
+      fc.constantFrom(
+        "</tool_call>",
+        END_CALL.slice(0, -1),
+        "<",
+        "\n```",
+        "```json",
+        '"',
+        "\\",
+        "\n",
+        '{"a": "',
+        '", ',
+      ),
+      fc.string({ maxLength: 3 }),
+    );
+    const text = fc.array(part, { maxLength: 4 }).map((parts) => parts.join(""));
+    const { object } = fc.letrec((tie) => ({
+      object: fc.dictionary(text, tie("value"), { maxKeys: 3 }),
+      value: fc.oneof({ maxDepth: 3 }, text, fc.integer(), fc.constant(null), fc.array(tie("value")), tie("object")),
+    }));
+    const written: ((json: string) => string)[] = [
+      (json) => v3("f", json),
+      (json) => v31("f", json),
+      (json) => `${CALL}f${SEP}\`\`\`json\n${json}\`\`\`${END_CALL}`,
+      (json) => kimi("functions.f:0", json),
+      (json) => qwen(`{"name": "f", "arguments": ${json}}`),
+      (json) => qwen(`{"arguments": ${JSON.stringify(json)}, "name": "f"}`),
+      (json) => v31("f", JSON.stringify(json)), // encoded once more, as some templates do
+      (json) => v3("f", JSON.stringify(json)),
+    ];
+    const forms = fc.record({ write: fc.constantFrom(...written), indent: fc.constantFrom(0, 1) });
+    const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 });
+    fc.assert(
+      fc.property(fc.array(object, { minLength: 1, maxLength: 3 }), forms, sizes, (all, { write, indent }, sizes) => {
+        const given = all.map((value) => JSON.stringify(value, null, indent));
+        const whole = given.map(write).join("\n");
+        const pieces: string[] = [];
+        for (let at = 0, i = 0; at < whole.length; i++) {
+          pieces.push(whole.slice(at, at + sizes[i % sizes.length]!));
+          at += sizes[i % sizes.length]!;
+        }
+        const { content, calls } = parse(...pieces);
+        expect(content.trim()).toBe("");
+        expect(calls.map(({ arguments: args }) => asGiven(args))).toEqual(given);
+        expect(calls.every(({ complete, name }) => complete && name === "f")).toBe(true);
+      }),
+      { numRuns: 2000, seed: 6 },
+    );
+  });
+
+  const OPEN_STRING = '{"a": "x';
+  it.each<[string, string, ReturnType<typeof collectToolCalls>]>([
+    ["the answer ends", v31("f", OPEN_STRING), { content: "", calls: [call("f", OPEN_STRING)] }],
+    [
+      "a call follows",
+      v31("f", OPEN_STRING) + v31("g", '{"b": "y"}') + END_CALLS,
+      { content: "", calls: [call("f", OPEN_STRING), call("g", '{"b": "y"}')] },
+    ],
+    [
+      "a call follows that has none",
+      kimi("functions.f:0", OPEN_STRING) + kimi("functions.g:1", "{}") + KIMI_END,
+      { content: "", calls: [call("f", OPEN_STRING), call("g", "{}")] },
+    ],
+    [
+      "text follows",
+      `${v31("f", OPEN_STRING)}${END_CALLS}I said "no".`,
+      { content: 'I said "no".', calls: [call("f", OPEN_STRING)] },
+    ],
+    [
+      "the fence comes before the marker",
+      `${v3("f", OPEN_STRING)}\n${v3("g", '{"b": 1}')}`,
+      { content: "", calls: [call("f", OPEN_STRING), call("g", '{"b": 1}')] },
+    ],
+    ["a line ends in it", `${v31("f", '{"a": "x\ny')}z", w`, { content: 'z", w', calls: [call("f", '{"a": "x\ny')] }],
+    [
+      "a Qwen call ends",
+      '<tool_call>{"name": "f", "arguments": {"a": "x</tool_call>',
+      { content: "", calls: [call("f", OPEN_STRING, false)] },
+    ],
+    [
+      "a Qwen call follows",
+      `<tool_call>{"name": "f", "arguments": {"a": "x</tool_call>${qwen('{"name": "g", "arguments": {}}')}.`,
+      { content: ".", calls: [call("f", OPEN_STRING, false), call("g", "{}")] },
+    ],
+    [
+      "a call is cut off behind it",
+      `${v31("f", OPEN_STRING)}${CALL}g`,
+      { content: `${CALL}g`, calls: [call("f", OPEN_STRING)] },
+    ],
+  ])("ends a string without an end at the marker: %s", (_, text, want) => {
+    expect(parse(text)).toEqual(want);
+    expect(parse(...text)).toEqual(want);
+  });
+
+  it("reads on in one go behind thousands of such strings", () => {
+    const answer = `${CALL}f${SEP}{\\"a${END_CALL}`.repeat(20_000);
+    const { content, calls } = parse(answer);
+    expect([content, calls.length]).toEqual(["", 20_000]);
+    expect(new Set(calls.map(({ arguments: text }) => text))).toEqual(new Set(['{\\"a']));
+    const none = '<tool_call>{\\"a</tool_call>'.repeat(20_000);
+    expect(parse(none)).toEqual({ content: none, calls: [] });
+  });
+
+  it("holds back a marker in a string, and nothing else, until the string has ended", () => {
+    const parser = new ToolCallParser();
+    parser.push(`${CALL}f${SEP}`);
+    expect(parser.push('{"a": "one')).toEqual([{ type: "arguments", index: 0, text: '{"a": "one' }]);
+    expect(parser.push(`${END_CALL}two`)).toEqual([]);
+    expect(parser.push('"')).toEqual([]);
+    expect(parser.push("}")).toEqual([{ type: "arguments", index: 0, text: `${END_CALL}two"}` }]);
+    expect(parser.push(END_CALL)).toEqual([{ type: "toolCallEnd", index: 0, complete: true }]);
   });
 
   it("numbers the calls, and ends each before the next begins", () => {

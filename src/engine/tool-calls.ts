@@ -1,5 +1,6 @@
-import { StopMatcher } from "./stop-strings.ts";
-import { type IsText, TaggedCall, type TaggedEvent } from "./tagged-call.ts";
+import { JsonStopMatcher } from "./json-stop-matcher.ts";
+import { StopMatcher, type StopPush } from "./stop-strings.ts";
+import { type IsText, TaggedCall, type TaggedEvent, type TaggedPush } from "./tagged-call.ts";
 import { CALL_FORMATS, type CallFormat, type CallHeader, DEEPSEEK_CALLS, TAG_OPEN } from "./tool-call-formats.ts";
 
 const FENCE = "```";
@@ -57,14 +58,14 @@ export interface ToolCallOptions {
  *
  * then further calls (V3 puts a newline between them) and the section's end, which V3's chat template leaves out after
  * a single call, and with it models that learnt from it. White space after a marker and the code fence are dropped; the
- * arguments are otherwise passed on as they are: `argumentsError` checks them. Text that starts a call but never
+ * arguments are otherwise passed on as they are: `argumentsError` checks them. A marker in one of their strings is text. Text that starts a call but never
  * reaches its name comes out as content, markers and all, rather than being lost.
  */
 export class ToolCallParser {
   private readonly isText: IsText;
   private format = DEEPSEEK_CALLS;
   private state: State = "content";
-  private matcher = new StopMatcher(CONTENT_STOPS);
+  private matcher: StopMatcher | JsonStopMatcher = new StopMatcher(CONTENT_STOPS);
   private tagged: TaggedCall | null = null;
   /** Calls begun so far; the current one is `calls - 1`. */
   private calls = 0;
@@ -77,6 +78,8 @@ export class ToolCallParser {
   /** What may become the opening fence. */
   private maybeFence = "";
   private fenced = false;
+  /** Nothing more comes, so no string will end. */
+  private over = false;
 
   constructor({ isText = () => false }: ToolCallOptions = {}) {
     this.isText = isText;
@@ -87,8 +90,8 @@ export class ToolCallParser {
     const events: ToolEvent[] = [];
     let rest = piece;
     while (rest !== "") {
-      if (this.tagged !== null) rest = this.readTagged(this.tagged, rest, events);
-      else rest = this.state === "beforeArguments" ? this.openFence(rest) : this.scan(rest, events);
+      if (this.tagged !== null) rest = this.readTagged(this.tagged.push(rest), events);
+      else rest = this.state === "beforeArguments" ? this.openFence(rest) : this.take(this.matcher.push(rest), events);
     }
     return events;
   }
@@ -96,9 +99,25 @@ export class ToolCallParser {
   /** Generation has ended: gives what was held back, and ends an unfinished call. */
   flush(): ToolEvent[] {
     const events: ToolEvent[] = [];
-    const held = this.maybeFence + this.matcher.flush();
-    if (this.tagged !== null) this.numbered(this.tagged.flush(), events);
-    else if (this.state === "content") this.text(held, events);
+    this.over = true;
+    for (let rest: string | null = ""; rest !== null; rest = this.end(events)) events.push(...this.push(rest));
+    return events;
+  }
+
+  /** @returns the text behind a marker that stood in a string without an end; null: there is none */
+  private end(events: ToolEvent[]): string | null {
+    if (this.tagged !== null) {
+      const ended = this.tagged.flush();
+      const rest = this.readTagged(ended, events);
+      if (ended.rest !== null) return rest;
+      this.tagged = null;
+      this.enter("content");
+      return null;
+    }
+    const ended = this.matcher.end();
+    if (ended.stop !== null) return this.take(ended, events);
+    const held = this.maybeFence + ended.text;
+    if (this.state === "content") this.text(held, events);
     else if (this.state === "header" || this.state === "name") this.giveUp(held, events);
     else {
       const closed = this.fenced && held.trim() === FENCE;
@@ -106,13 +125,11 @@ export class ToolCallParser {
       events.push({ type: "toolCallEnd", index: this.calls - 1, complete: closed });
     }
     this.maybeFence = "";
-    this.tagged = null;
     this.enter("content");
-    return events;
+    return null;
   }
 
-  private readTagged(call: TaggedCall, piece: string, events: ToolEvent[]): string {
-    const { events: read, rest } = call.push(piece);
+  private readTagged({ events: read, rest }: TaggedPush, events: ToolEvent[]): string {
     this.numbered(read, events);
     if (rest === null) return "";
     this.tagged = null;
@@ -129,9 +146,8 @@ export class ToolCallParser {
     }
   }
 
-  /** Consumes text up to and including the next marker; returns what is left. */
-  private scan(piece: string, events: ToolEvent[]): string {
-    const { text, stop, rest } = this.matcher.push(piece);
+  /** Takes text up to and including the next marker; returns what is left. */
+  private take({ text, stop, rest }: StopPush, events: ToolEvent[]): string {
     if (this.state === "content" || this.state === "arguments") this.text(text, events);
     else {
       this.name += text;
@@ -199,7 +215,7 @@ export class ToolCallParser {
   private afterMarker(marker: string): void {
     this.format = CALL_FORMATS.find((format) => marks(format, marker)) ?? this.format;
     if (marker === TAG_OPEN) {
-      this.tagged = new TaggedCall(this.isText);
+      this.tagged = new TaggedCall(this.isText, this.over);
       this.enter("tagged");
     } else if (marker.endsWith(this.format.callBegin)) {
       this.enter("header");
@@ -229,7 +245,9 @@ export class ToolCallParser {
 
   private enter(state: State): void {
     this.state = state;
-    this.matcher = new StopMatcher(stopsOf(state, this.format));
+    this.matcher = new (state === "arguments" && !this.over ? JsonStopMatcher : StopMatcher)(
+      stopsOf(state, this.format),
+    );
   }
 }
 
