@@ -1,6 +1,7 @@
 import { DeepTsError } from "../../errors.ts";
 import { expOfNonPositive } from "./exp.ts";
 import { LargestFinder } from "./largest.ts";
+import { type DrawOptions, QuickDraw } from "./quick-draw.ts";
 import { MassSelector } from "./selection.ts";
 
 /** The most that `loadLargest` and `keepLargest` keep. */
@@ -10,7 +11,7 @@ export const MAX_LARGEST = 1024;
  * The tokens that may still come next, with their logits, in ascending order of id: samplers first change logits, then
  * remove tokens, and never reorder. After `load` and until the first removal, entry i is token i.
  *
- * It is scratch memory (44 bytes a token of the vocabulary), loaded anew for every step: one instance serves all
+ * It is scratch memory (54 bytes a token of the vocabulary), loaded anew for every step: one instance serves all
  * sequences of an engine, and nothing proportional to the vocabulary is allocated per token.
  */
 export class Candidates {
@@ -27,6 +28,7 @@ export class Candidates {
   readonly keys: Float64Array;
   private readonly selector: MassSelector;
   private readonly largest = new LargestFinder(MAX_LARGEST);
+  private readonly quick: QuickDraw;
   private hasProbs = false;
 
   constructor(vocabSize: number) {
@@ -36,6 +38,7 @@ export class Candidates {
     this.probs = new Float64Array(vocabSize);
     this.keys = new Float64Array(vocabSize);
     this.selector = new MassSelector(vocabSize);
+    this.quick = new QuickDraw(vocabSize, { weights: this.probs, keys: this.keys, selector: this.selector });
   }
 
   /**
@@ -79,6 +82,18 @@ export class Candidates {
       this.logits[j] = logits[i]!;
     }
     this.hasProbs = false;
+  }
+
+  /**
+   * The token that a draw at `u` leads to behind temperature, top-p and min-p, in a fraction of the time that these take; -1
+   * where only they can tell. What was loaded is lost.
+   * @param row     [vocabSize] f32; null: what is loaded, which loses only `probs`, of all tokens in order
+   * @param allowed as of `load`, for a row
+   * @throws DeepTsError for a wrong length
+   */
+  quickDraw(row: Float32Array | null, options: DrawOptions, u: number, allowed?: Uint32Array): number {
+    if (row !== null) this.checkSizes(row, allowed);
+    return this.quick.choose(row ?? this.logits, allowed, options, u);
   }
 
   private checkSizes(logits: Float32Array, allowed: Uint32Array | undefined): void {

@@ -49,6 +49,8 @@ class ChainSampler implements Sampler {
   private readonly plain: boolean;
   /** How many of the largest logits matter: 1 for greedy choices; all when there is no such number. */
   private readonly largest: number;
+  /** Whether temperature, top-p and min-p are all that is asked for, over the whole vocabulary. */
+  private readonly quick: boolean;
   /** How many of the last tokens the repetition penalty sees; 0 when it is off. */
   private readonly repeatWindow: number;
   /** Prompt and answer; stays empty when no option reads it. */
@@ -71,11 +73,15 @@ class ChainSampler implements Sampler {
       params.presencePenalty !== 0 || params.frequencyPenalty !== 0 || this.repeatWindow > 0 || this.dry;
     this.plain = params.logitBias.size === 0 && !penalties;
     this.largest = params.temperature === 0 ? 1 : (!this.mirostat && params.topK) || Infinity;
+    const truncates = params.topP < 1 || params.minP > 0;
+    const others = params.topK > 0 || params.typicalP < 1 || params.xtcProbability > 0 || this.mirostat !== null;
+    this.quick = truncates && !others && params.temperature > 0;
     for (let i = 0; i < prompt.length; i++) this.remember(prompt[i]!);
   }
 
   sample(logits: Float32Array, allowed?: Uint32Array): number {
     const c = this.candidates;
+    if (this.quick) return this.drawQuickly(c, logits, allowed);
     if (this.plain && this.largest <= MAX_LARGEST) c.loadLargest(logits, this.largest, allowed);
     else {
       c.load(logits, allowed);
@@ -95,6 +101,25 @@ class ChainSampler implements Sampler {
     applyRepetitionPenalty(c, this.windowCounts.keys(), p.repetitionPenalty);
     applyCountPenalties(c, this.answerCounts, p.presencePenalty, p.frequencyPenalty);
     this.dry?.apply(c, this.history);
+  }
+
+  /** What `draw` chooses. */
+  private drawQuickly(c: Candidates, logits: Float32Array, allowed: Uint32Array | undefined): number {
+    const p = this.params;
+    const u = this.random.uniform();
+    const load = () => {
+      c.load(logits, allowed);
+      this.penalise(c);
+    };
+    if (!this.plain) load();
+    const chosen = this.plain ? c.quickDraw(logits, p, u, allowed) : c.quickDraw(null, p, u);
+    if (chosen >= 0) return chosen;
+    if (this.plain) load();
+    applyTemperature(c, p.temperature);
+    topP(c, p.topP);
+    minP(c, p.minP);
+    c.softmax();
+    return c.ids[c.at(u)]!;
   }
 
   private draw(c: Candidates): number {
