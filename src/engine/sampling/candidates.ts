@@ -86,14 +86,13 @@ export class Candidates {
 
   /**
    * The token that a draw at `u` leads to behind temperature, top-p and min-p, in a fraction of the time that these take; -1
-   * where only they can tell. What was loaded is lost.
-   * @param row     [vocabSize] f32; null: what is loaded, which loses only `probs`, of all tokens in order
-   * @param allowed as of `load`, for a row
+   * where only they can tell. `probs` and `keys` are lost.
+   * @param row [vocabSize] f32, of which every token may come; null: what is loaded, all tokens in order
    * @throws DeepTsError for a wrong length
    */
-  quickDraw(row: Float32Array | null, options: DrawOptions, u: number, allowed?: Uint32Array): number {
-    if (row !== null) this.checkSizes(row, allowed);
-    return this.quick.choose(row ?? this.logits, allowed, options, u);
+  quickDraw(row: Float32Array | null, options: DrawOptions, u: number): number {
+    if (row !== null) this.checkSizes(row, undefined);
+    return this.quick.choose(row ?? this.logits, options, u);
   }
 
   private checkSizes(logits: Float32Array, allowed: Uint32Array | undefined): void {

@@ -81,11 +81,11 @@ describe("the quick choice", () => {
         const allowed = half && name !== "excluded tokens" ? even : undefined;
         const entries = kept(row, allowed, want);
         runs++;
-        const token = candidates.quickDraw(row, want, u, allowed);
+        candidates.load(row, allowed);
+        const token = candidates.quickDraw(null, want, u);
         if (token < 0) close++;
         else expect(token).toBe(drawn(entries, u));
-        candidates.load(row, allowed);
-        expect(candidates.quickDraw(null, want, u)).toBe(token);
+        if (allowed === undefined) expect(candidates.quickDraw(row, want, u)).toBe(token);
         if (row.length === SIZE) expect(candidates.ids.every((id, i) => id === i)).toBe(true);
       }),
       { numRuns: 150, seed: 3 },
@@ -111,9 +111,6 @@ describe("the quick choice", () => {
     expect(draw(0, Number.NaN, 1)).toBe(-1);
     expect(draw(0, Infinity, 1)).toBe(-1);
     expect(draw(-Infinity, -Infinity, -Infinity)).toBe(-1);
-    const maskedOut = Float32Array.of(0, Number.NaN, 1);
-    const options = { temperature: 1, topP: 0.9, minP: 0 };
-    expect(candidates.quickDraw(maskedOut, options, 0.5, Uint32Array.of(0b101))).toBe(-1);
   });
 });
 

@@ -54,15 +54,15 @@ export class QuickDraw {
   }
 
   /**
-   * @param row     [vocabSize]; not modified
-   * @param allowed bitmask as of Candidates.load; all when left out
-   * @param u       from 0 to below 1
+   * @param row [vocabSize]; not modified
+   * @param u   from 0 to below 1
    * @returns the token; -1 where it is too close, or the row is broken
    */
-  choose(row: Row, allowed: Uint32Array | undefined, { temperature, topP, minP }: DrawOptions, u: number): number {
-    const max = largest(row, allowed);
+  choose(row: Row, { temperature, topP, minP }: DrawOptions, u: number): number {
+    const max = largest(row);
     if (!Number.isFinite(max)) return -1;
-    const total = this.weigh(row, allowed, max, temperature);
+    // NaN among them makes the sums NaN, of which nothing is clear.
+    const total = this.weigh(row, max, temperature);
     const margin = MARGIN * total;
     const scaled = (token: number) => (temperature === 1 ? row[token]! : (row[token]! - max) / temperature);
     const nucleus = topP < 1 ? this.cut(scaled, topP * total, margin) : EVERYTHING;
@@ -74,13 +74,13 @@ export class QuickDraw {
   }
 
   /** Sets the tokens' weights, exponentials of their logits, and buckets. @returns the sum of all */
-  private weigh(row: Row, allowed: Uint32Array | undefined, max: number, temperature: number): number {
+  private weigh(row: Row, max: number, temperature: number): number {
     const { bucketMass, buckets } = this;
     const { weights } = this.scratch;
     bucketMass.fill(0);
     for (let token = 0; token < row.length; token++) {
       const below = (row[token]! - max) / temperature;
-      const weight = allowed === undefined || allows(allowed, token) ? expOfNonPositive(below) : 0;
+      const weight = expOfNonPositive(below);
       const bucket = weight === 0 ? LAST : bucketOf(below);
       buckets[token] = bucket;
       bucketMass[bucket]! += weight;
@@ -138,19 +138,13 @@ export class QuickDraw {
   }
 }
 
-/** The largest logit that is allowed; NaN where there is none or one is no logit. */
-function largest(row: Row, allowed: Uint32Array | undefined): number {
+function largest(row: Row): number {
   let max = -Infinity;
   for (let token = 0; token < row.length; token++) {
     const logit = row[token]!;
-    if (!(logit < Infinity)) return Number.NaN;
-    if (logit > max && (allowed === undefined || allows(allowed, token))) max = logit;
+    if (logit > max) max = logit;
   }
   return max;
-}
-
-function allows(allowed: Uint32Array, token: number): boolean {
-  return ((allowed[token >> 5]! >>> (token & 31)) & 1) === 1;
 }
 
 /** @param below a logit less the largest, where that is within int32 */

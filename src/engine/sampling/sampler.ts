@@ -49,7 +49,7 @@ class ChainSampler implements Sampler {
   private readonly plain: boolean;
   /** How many of the largest logits matter: 1 for greedy choices; all when there is no such number. */
   private readonly largest: number;
-  /** Whether temperature, top-p and min-p are all that is asked for, over the whole vocabulary. */
+  /** Whether top-p is asked for over the whole vocabulary, and beside it no more than temperature and min-p. */
   private readonly quick: boolean;
   /** How many of the last tokens the repetition penalty sees; 0 when it is off. */
   private readonly repeatWindow: number;
@@ -73,9 +73,8 @@ class ChainSampler implements Sampler {
       params.presencePenalty !== 0 || params.frequencyPenalty !== 0 || this.repeatWindow > 0 || this.dry;
     this.plain = params.logitBias.size === 0 && !penalties;
     this.largest = params.temperature === 0 ? 1 : (!this.mirostat && params.topK) || Infinity;
-    const truncates = params.topP < 1 || params.minP > 0;
     const others = params.topK > 0 || params.typicalP < 1 || params.xtcProbability > 0 || this.mirostat !== null;
-    this.quick = truncates && !others && params.temperature > 0;
+    this.quick = params.topP < 1 && params.temperature > 0 && !others;
     for (let i = 0; i < prompt.length; i++) this.remember(prompt[i]!);
   }
 
@@ -111,10 +110,11 @@ class ChainSampler implements Sampler {
       c.load(logits, allowed);
       this.penalise(c);
     };
-    if (!this.plain) load();
-    const chosen = this.plain ? c.quickDraw(logits, p, u, allowed) : c.quickDraw(null, p, u);
+    const asItIs = this.plain && allowed === undefined;
+    if (!asItIs) load();
+    const chosen = c.quickDraw(asItIs ? logits : null, p, u);
     if (chosen >= 0) return chosen;
-    if (this.plain) load();
+    if (asItIs) load();
     applyTemperature(c, p.temperature);
     topP(c, p.topP);
     minP(c, p.minP);
