@@ -39,6 +39,17 @@ it("a vocabulary is a trie in the order of its bytes, in which every token ends 
   );
 });
 
+it("added tokens are no part of a vocabulary, but have their ids", () => {
+  const source = { ...sourceOf([[1], [1, 2], [3]]), addedToken: (id: number) => (id === 1 ? {} : null) };
+  const vocabulary = Vocabulary.of(source);
+  expect(spelled(vocabulary)).toEqual([
+    ["", -1],
+    ["1", 0],
+    ["3", 2],
+  ]);
+  expect([vocabulary.size, vocabulary.bytes(1), vocabulary.bytes(2)]).toEqual([3, null, Uint8Array.of(3)]);
+});
+
 it("the same comes of building it in slices, between which others have their turn", async () => {
   const tokens = Array.from({ length: 5000 }, (_, id) => [id >> 8, id & 255, (id * 7) & 15]);
   const whole = Vocabulary.of(sourceOf(tokens));
@@ -50,10 +61,21 @@ it("the same comes of building it in slices, between which others have their tur
     if (going) setImmediate(turn);
   };
   setImmediate(turn);
-  const sliced = await Vocabulary.inSlices(sourceOf(tokens));
+  const source = sourceOf(tokens);
+  const turnsAt: number[] = []; // by token that is read
+  const sliced = await Vocabulary.inSlices({
+    ...source,
+    tokenBytes: (id) => {
+      turnsAt[id] = turns;
+      return source.tokenBytes(id);
+    },
+  });
   going = false;
   clock.mockRestore();
-  expect(turns).toBeGreaterThan(3);
+  expect(turnsAt.at(-1)).toBeGreaterThan(1); // while tokens are read, too
+  // There are 5,010 slices, of a millisecond each by this clock; the turn is given after four.
+  expect(turns).toBeGreaterThan(500);
+  expect(turns).toBeLessThan(2000);
   expect(spelled(sliced)).toEqual(spelled(whole));
   expect(sliced.end).toEqual(whole.end);
 });
