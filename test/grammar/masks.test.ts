@@ -143,6 +143,46 @@ describe("a token mask", () => {
     matcher.accept(97);
     expect(tokensOf(matcher.allowed())).toEqual([quote]);
   });
+
+  it("counts what a token holds before it leaves the string", async () => {
+    const x = { type: "string", minLength: 6, maxLength: 7 };
+    const schema = { type: "object", properties: { x }, required: ["x"], additionalProperties: false };
+    const words = ['a"}', 'aa"}', 'aaa"}', 'aaaa"}'];
+    const few = smallVocabulary(words);
+    const matcher = (await compileGrammar({ type: "json_schema", schema }, few)).start();
+    for (const token of Buffer.from('{"x":"')) matcher.accept(token);
+    for (let written = 0; written <= 7; written++) {
+      const wholes = tokensOf(matcher.allowed()).filter((token) => token >= 256);
+      const fitting = words.filter((_, i) => written + i + 1 >= 6 && written + i + 1 <= 7);
+      expect(wholes.map((token) => words[token - 256])).toEqual(fitting);
+      matcher.accept("a".charCodeAt(0));
+    }
+  });
+});
+
+describe("the masks that are kept", () => {
+  it("are those used last, and no more than there is room for", async () => {
+    const source = { size: 2 << 20, addedToken: () => null };
+    const wide = Vocabulary.of({ ...source, tokenBytes: (id) => (id < 256 ? Uint8Array.of(id) : null) });
+    const grammar = await compileGrammar(
+      { type: "regex", pattern: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEF" },
+      wide,
+    );
+    const letters = Buffer.from("abcdefghijklmnopqrstuvwxyz0123456789ABCDEF");
+    const maskAt = (place: number): Uint32Array => {
+      const matcher = grammar.start();
+      for (const letter of letters.subarray(0, place)) matcher.accept(letter);
+      return matcher.allowed();
+    };
+    const masks = Array.from(letters, (_, place) => maskAt(place)); // 256 KB each: room for 32 of 42
+    expect(maskAt(41)).toBe(masks[41]);
+    expect(maskAt(15)).toBe(masks[15]);
+    expect(maskAt(0)).not.toBe(masks[0]);
+    expect(maskAt(0)).toEqual(masks[0]);
+    for (let place = 1; place < 8; place++) maskAt(place);
+    expect(maskAt(15)).toBe(masks[15]);
+    expect(maskAt(16)).not.toBe(masks[16]);
+  });
 });
 
 describe("a matcher", () => {
