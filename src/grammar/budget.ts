@@ -4,7 +4,7 @@ import { GrammarError } from "./grammar-error.ts";
  * Elementary steps that compiling one grammar may take: up to about 50 ms of CPU (bench/grammar.mjs). Steps and not time,
  * so that what is refused does not depend on the machine or its load.
  */
-export const MAX_STEPS = 200_000;
+export const MAX_STEPS = 250_000;
 
 /** Counts the work of compiling, so that a small text cannot ask for a lot of it. */
 export class Budget {
