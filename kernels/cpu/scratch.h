@@ -30,7 +30,7 @@ inline constexpr size_t padded(size_t n) { return (n + kPad - 1) / kPad * kPad; 
 inline constexpr size_t odd_stride(size_t n) { return padded(n) / kPad % 2 == 0 ? padded(n) + kPad : padded(n); }
 /** Positions that fast attention takes at once: of a generated row, of prompt rows, and while it expands latents. */
 constexpr size_t kChunk = 64, kPromptChunk = 128, kExpanded = 32;
-static_assert(kChunk <= qgemm::kMixRows && kPad % qgemm::kMixColumns == 0);
+static_assert(kChunk == qgemm::kStoredRows && kPad % qgemm::kMixColumns == 0);
 /** Queries of a prompt that are computed together. */
 constexpr size_t kPromptQueries = 32;
 

@@ -11,7 +11,8 @@ inline void scatter(const float* from, size_t n, float* to, size_t stride) {
 
 /**
  * Rows [t0, t0 + rows) of the absorbed form, whose queries lie flipped in the scratch; leaves mean and mass there.
- * @param attend_chunk (flash, group, cache_rows, n, first) attends to n cache rows, the entries from `first` on
+ * @param attend_chunk (flash, group, cache_rows, n, more, first) attends to n cache rows, the entries from `first` on, which
+ * `more` rows follow
  */
 template <class AttendChunk>
 inline void attend_generated(const Step& step, Worker& worker, size_t t0, size_t rows, const FlashShape& s,
@@ -32,7 +33,8 @@ inline void attend_generated(const Step& step, Worker& worker, size_t t0, size_t
                         nullptr};
       forget(flash);
       for (size_t from = 0; from < n; from += kChunk) {
-        attend_chunk(flash, g, cache_rows + from, std::min(kChunk, n - from), from);
+        const size_t count = std::min(kChunk, n - from);
+        attend_chunk(flash, g, cache_rows + from, count, n - from - count, from);
       }
     }
   };
@@ -233,8 +235,8 @@ inline void mla_absorbed(const MlaAttentionOp& op, const Step& step, Worker& wor
       if (codes) codes->pack(queries, s.heads, flipped, worker.scratch);
     });
     attend_generated(step, worker, t0, rows, s, at, selection,
-                     [&](const Flash& flash, size_t, const size_t* cache_rows, size_t n, size_t first) {
-                       if (codes) codes->attend(flash, cache_rows, n, first, worker.scratch);
+                     [&](const Flash& flash, size_t, const size_t* cache_rows, size_t n, size_t more, size_t first) {
+                       if (codes) codes->attend(flash, cache_rows, n, more, first, worker.scratch);
                        else attend_floats(flash, s, 0, cache_rows, n, first, worker.scratch, fill);
                      });
     const Means means{memory + at.mean, memory + at.mass, lanes, padded(latent)};
@@ -277,7 +279,7 @@ inline void gqa_generated(const GqaAttentionOp& op, const Step& step, Worker& wo
       for (size_t h = 0; h < s.heads; ++h) scatter(q + h * s.depth, s.depth, flipped + h, lanes);
     });
     attend_generated(step, worker, t0, rows, s, at, nullptr,
-                     [&](const Flash& flash, size_t g, const size_t* cache_rows, size_t n, size_t first) {
+                     [&](const Flash& flash, size_t g, const size_t* cache_rows, size_t n, size_t, size_t first) {
                        attend_floats(flash, s, s.value_at(), cache_rows, n, first, worker.scratch, [&](size_t row, float* chunk) {
                          read_cache(*op.key, row, g * s.depth, s.depth, chunk);
                          read_cache(*op.value, row, g * s.width, s.width, chunk + s.value_at());

@@ -23,22 +23,36 @@ struct LatentCodes {
     }
   }
 
-  /** One more chunk. @param flash its queries: the packed matrix, and [rope, lanes] behind latent * lanes floats */
-  void attend(const Flash& flash, const size_t* cache_rows, size_t n, size_t first, float* scratch) const {
+  /**
+   * One more chunk.
+   * @param flash its queries: the packed matrix, and [rope, lanes] behind latent * lanes floats
+   * @param more rows that come after the n: those of the next chunk are on their way from memory while this one is computed
+   */
+  void attend(const Flash& flash, const size_t* cache_rows, size_t n, size_t more, size_t first, float* scratch) const {
     const size_t rope = op.k_rope->width, stride = odd_stride(rope);
-    auto* codes = reinterpret_cast<qgemm::QBlock*>(scratch);
-    float* ropes = scratch + kChunk * blocks() * sizeof(qgemm::QBlock) / sizeof(float);
+    float* steps = scratch;
+    auto* starts = reinterpret_cast<int32_t*>(steps + kChunk * blocks());
+    float* ropes = scratch + 2 * kChunk * blocks();
     float* factors = ropes + kChunk * stride;
     float* scores = factors + lanes;
+    const uint8_t* rows[kChunk];
+    const uint8_t* ahead[kChunk];
     for (size_t i = 0; i < n; ++i) {
-      products.read_q8_0(op.latent->row(cache_rows[i]), blocks(), codes + i * blocks());
+      rows[i] = op.latent->row(cache_rows[i]);
       read_cache(*op.k_rope, cache_rows[i], 0, rope, ropes + i * stride);
     }
+    products.read_q8_0(rows, n, blocks(), steps, starts);
+    for (size_t i = 0; more > 0 && i < kChunk; ++i) {
+      const size_t row = cache_rows[n + std::min(i, more - 1)];
+      ahead[i] = op.latent->row(row);
+      __builtin_prefetch(op.k_rope->row(row));
+    }
+    const qgemm::StoredRows latents{rows, n, blocks(), steps, starts, more > 0 ? ahead : nullptr};
     const qgemm::Matrix queries{qgemm::Type::Q8_0, lanes, latent(), reinterpret_cast<const uint8_t*>(flash.q)};
-    products.gemm(queries, 0, lanes, {codes, nullptr, n}, scores, lanes);
+    products.stored_gemm(queries, latents, scores, lanes);
     multiply(n, lanes, {ropes, stride, 1}, flash.q + latent() * lanes, lanes, rope, true, scores, lanes);
     renew(flash, n, first, scores, factors);
-    products.mix(scores, lanes, lanes, codes, blocks(), n, flash.mean, flash.values);
+    products.mix(scores, lanes, lanes, latents, flash.mean, flash.values);
   }
 };
 

@@ -20,23 +20,27 @@ DTS_INLINE void add_block(F32 (&acc)[N], const U8 (&codes)[8], const Scales& w, 
   DTS_OPAQUE(offset);
   DTS_UNROLL for (size_t i = 0; i < N; i += kSide) {
     const QBlock* xb[kSide];
+    const int8_t* q[kSide];
     I32 dot[kSide];
-    DTS_UNROLL for (size_t n = 0; n < kSide; ++n) xb[n] = at(x[i + n], offset);
+    DTS_UNROLL for (size_t n = 0; n < kSide; ++n) {
+      xb[n] = at(x[i + n], offset);
+      q[n] = xb[n]->q;
+    }
     if constexpr (Fmt::kHalves) {
       I32 other[kSide];
       DTS_UNROLL for (size_t n = 0; n < kSide; ++n) {
         dot[n] = I32::splat(xb[n]->start32[0]);
         other[n] = I32::splat(xb[n]->start32[1]);
       }
-      dots<Fmt::kMaxCode, 0, 4>(dot, codes, xb);
-      dots<Fmt::kMaxCode, 4, 4>(other, codes, xb);
+      dots<Fmt::kMaxCode, 0, 4>(dot, codes, q);
+      dots<Fmt::kMaxCode, 4, 4>(other, codes, q);
       DTS_UNROLL for (size_t n = 0; n < kSide; ++n) {
         acc[i + n] = fma(scaled(dot[n], w.scale, w.shift), F32::splat(xb[n]->d), acc[i + n]);
         acc[i + n] = fma(scaled(other[n], w.second, w.second_shift), F32::splat(xb[n]->d), acc[i + n]);
       }
     } else {
       DTS_UNROLL for (size_t n = 0; n < kSide; ++n) dot[n] = I32::splat(Fmt::start(*xb[n]));
-      dots<Fmt::kMaxCode, 0, 8>(dot, codes, xb);
+      dots<Fmt::kMaxCode, 0, 8>(dot, codes, q);
       DTS_UNROLL for (size_t n = 0; n < kSide; ++n) {
         acc[i + n] = fma(scaled(dot[n], w.scale, w.shift), F32::splat(xb[n]->d), acc[i + n]);
         if constexpr (Fmt::kMinimum) acc[i + n] = fma(w.second, F32::splat(xb[n]->dsum), acc[i + n]);
@@ -65,7 +69,7 @@ struct Block {
 #ifndef DTS_PANEL_DOTS
 // dots for panels whose codes lie in memory, where the target has no way of its own.
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t P, size_t N>
-DTS_INLINE void panel_dots(I32 (&acc)[P][N], const U8* const (&w)[P], const QBlock* const (&x)[N]) {
+DTS_INLINE void panel_dots(I32 (&acc)[P][N], const U8* const (&w)[P], const int8_t* const (&x)[N]) {
   DTS_UNROLL for (size_t p = 0; p < P; ++p) {
     U8 codes[8];
     DTS_UNROLL for (size_t j = 0; j < 8; ++j) codes[j] = w[p][j];
@@ -80,8 +84,12 @@ DTS_INLINE void add_blocks(F32 (&acc)[P][N], const Block* const (&w)[P], const Q
   size_t offset = b * sizeof(QBlock);
   DTS_OPAQUE(offset);
   const QBlock* xb[N];
+  const int8_t* q[N];
   const U8* codes[P];
-  DTS_UNROLL for (size_t n = 0; n < N; ++n) xb[n] = at(x[n], offset);
+  DTS_UNROLL for (size_t n = 0; n < N; ++n) {
+    xb[n] = at(x[n], offset);
+    q[n] = xb[n]->q;
+  }
   DTS_UNROLL for (size_t p = 0; p < P; ++p) codes[p] = w[p]->codes;
   const auto add = [&](const I32(&dot)[P][N], F32 Scales::*scale, F32 Scales::*shift) DTS_INLINE_LAMBDA {
     DTS_UNROLL for (size_t p = 0; p < P; ++p) {
@@ -99,14 +107,14 @@ DTS_INLINE void add_blocks(F32 (&acc)[P][N], const Block* const (&w)[P], const Q
   };
   if constexpr (Fmt::kHalves) {
     start([](const QBlock& q) DTS_INLINE_LAMBDA { return q.start32[0]; });
-    panel_dots<Fmt::kMaxCode, 0, 4>(dot, codes, xb);
+    panel_dots<Fmt::kMaxCode, 0, 4>(dot, codes, q);
     add(dot, &Scales::scale, &Scales::shift);
     start([](const QBlock& q) DTS_INLINE_LAMBDA { return q.start32[1]; });
-    panel_dots<Fmt::kMaxCode, 4, 4>(dot, codes, xb);
+    panel_dots<Fmt::kMaxCode, 4, 4>(dot, codes, q);
     add(dot, &Scales::second, &Scales::second_shift);
   } else {
     start([](const QBlock& q) DTS_INLINE_LAMBDA { return Fmt::start(q); });
-    panel_dots<Fmt::kMaxCode, 0, 8>(dot, codes, xb);
+    panel_dots<Fmt::kMaxCode, 0, 8>(dot, codes, q);
     add(dot, &Scales::scale, &Scales::shift);
     if constexpr (Fmt::kMinimum) {
       DTS_UNROLL for (size_t p = 0; p < P; ++p) {

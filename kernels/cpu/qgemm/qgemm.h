@@ -40,7 +40,7 @@ struct QBlock {
 
 constexpr size_t kColumnsPerBlock = 32;
 constexpr size_t kPackedAlignment = 64;  // of packed weights, in bytes
-constexpr size_t kMixRows = 64, kMixColumns = 16;
+constexpr size_t kStoredRows = 64, kMixColumns = 16;
 constexpr size_t kQBlockBytes = sizeof(QBlock);
 static_assert(kQBlockBytes == 60);
 
@@ -59,6 +59,15 @@ struct Activations {
   const QBlock* rows;     // [any, cols / 32], from quantize_rows
   const uint32_t* index;  // [n] or null
   size_t n;
+};
+
+// n <= kStoredRows rows of GGUF's Q8_0 blocks, code by code activations where they lie; and what read_q8_0 finds of each block.
+struct StoredRows {
+  const uint8_t* const* rows;  // [n], no alignment needed
+  size_t n, blocks;
+  const float* d;        // [blocks, kStoredRows]
+  const int32_t* start;  // [blocks, kStoredRows]: QBlock's start128, if the target needs one
+  const uint8_t* const* ahead;  // [kStoredRows] rows that mix fetches into the cache for a later call, or null
 };
 
 // The library for one instruction set. Packed weights and quantised activations belong to the table that made them.
@@ -86,13 +95,16 @@ struct Table {
   void (*gate_up_silu)(const Matrix& gate, const Matrix& up, size_t row0, size_t row1, const Activations& x, float* out,
                        size_t ldo);
 
-  // A row of GGUF's Q8_0 blocks as activations, code by code: q and d are those of the file.
-  void (*read_q8_0)(const uint8_t* src, size_t blocks, QBlock* out);
+  // Fills d and start of StoredRows.
+  void (*read_q8_0)(const uint8_t* const* rows, size_t n, size_t blocks, float* d, int32_t* start);
 
-  // out[i * ldo + c] += Σ_k weights[k * ldw + i] · x̂[k][c] for i < count, c < 32 blocks, over n <= kMixRows rows of `blocks`.
+  // out[i * ldo + r] for i < x.n and all rows r of w, a multiple of lanes, of type Q8_0: as gemm.
+  void (*stored_gemm)(const Matrix& w, const StoredRows& x, float* out, size_t ldo);
+
+  // out[i * ldo + c] += Σ_k weights[k * ldw + i] · x̂[k][c] for i < count, c < 32 blocks, over all rows k of x.
   // 0 <= weights <= 1, count a multiple of kMixColumns. weights[k] times the d of its block is rounded to a 65534th of the
   // largest d of that block among the rows; the rest is exact but for one f32 multiply-add.
-  void (*mix)(const float* weights, size_t ldw, size_t count, const QBlock* rows, size_t blocks, size_t n, float* out, size_t ldo);
+  void (*mix)(const float* weights, size_t ldw, size_t count, const StoredRows& x, float* out, size_t ldo);
 };
 
 // One table a translation unit of its own (target_<name>.cpp), so a build takes those its architecture has. Calling into

@@ -27,10 +27,7 @@ struct I32 {
   DTS_INLINE static I32 bytes(const uint8_t* p) { return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))}; }
   DTS_INLINE static I32 halves(const uint8_t* p) { return {_mm256_cvtepu16_epi32(load_128(p))}; }
   DTS_INLINE static I32 load(const uint8_t* p) { return {load_256(p)}; }
-  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
-    const __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)), y = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(b));
-    return {_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y))};
-  }
+  DTS_INLINE void store(int32_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     return {_mm256_and_si256(_mm256_srli_epi32(v, shift), _mm256_set1_epi32(mask))};
   }
@@ -82,16 +79,16 @@ struct U8 {
 };
 DTS_INLINE U8 operator|(U8 a, U8 b) { return {_mm256_or_si256(a.v, b.v)}; }
 
-DTS_INLINE __m256i four_codes(const QBlock* x, size_t j) {
+DTS_INLINE __m256i four_codes(const int8_t* x, size_t j) {
   int32_t four;
-  std::memcpy(&four, x->q + 4 * j, 4);
+  std::memcpy(&four, x + 4 * j, 4);
   return _mm256_set1_epi32(four);
 }
 
 #ifdef DTS_AVXVNNI
 
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t N>
-DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N]) {
+DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const int8_t* const (&x)[N]) {
   DTS_UNROLL for (size_t j = kFirst; j < kFirst + kCount; ++j) {
     DTS_UNROLL for (size_t n = 0; n < N; ++n) acc[n].v = _mm256_dpbusd_avx_epi32(acc[n].v, w[j].v, four_codes(x[n], j));
   }
@@ -104,7 +101,7 @@ template <int kMaxCode>
 inline constexpr size_t kSumsOfPairs = 32767 / (2 * 127 * kMaxCode);
 
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t N>
-DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N]) {
+DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const int8_t* const (&x)[N]) {
   const __m256i ones = _mm256_set1_epi16(1);
   if constexpr (kMaxCode == 255) {
     // |w| · (x with the sign of w): at most 2 · 128 · 127 for a pair, which fits.
@@ -136,7 +133,7 @@ DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N
 #define DTS_PANEL_DOTS
 // dots for panels whose codes lie in memory.
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t P, size_t N>
-DTS_INLINE void panel_dots(I32 (&acc)[P][N], const U8* const (&w)[P], const QBlock* const (&x)[N]) {
+DTS_INLINE void panel_dots(I32 (&acc)[P][N], const U8* const (&w)[P], const int8_t* const (&x)[N]) {
 #ifdef DTS_AVXVNNI
   DTS_UNROLL for (size_t j = kFirst; j < kFirst + kCount; ++j) {
     DTS_UNROLL for (size_t n = 0; n < N; ++n) {
@@ -181,11 +178,19 @@ DTS_INLINE void panel_dots(I32 (&acc)[P][N], const U8* const (&w)[P], const QBlo
 #endif
 }
 
-DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
+DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[4]) {
+  for (size_t half = 0; half < 2; ++half) {
+    const __m128i x = load_128(a + 16 * half), y = load_128(b + 16 * half);
+    out[2 * half].v = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y));
+    out[2 * half + 1].v = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(x, y));
+  }
+}
+
+DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
 #ifdef DTS_AVXVNNI
-  acc.v = _mm256_dpwssd_avx_epi32(acc.v, codes.v, _mm256_set1_epi32(*pair));
+  acc.v = _mm256_dpwssd_avx_epi32(acc.v, codes.v, factors.v);
 #else
-  acc.v = _mm256_add_epi32(acc.v, _mm256_madd_epi16(codes.v, _mm256_set1_epi32(*pair)));
+  acc.v = _mm256_add_epi32(acc.v, _mm256_madd_epi16(codes.v, factors.v));
   DTS_IN_ORDER(acc.v);
 #endif
 }

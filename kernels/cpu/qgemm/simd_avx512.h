@@ -22,10 +22,7 @@ struct I32 {
     return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }
   DTS_INLINE static I32 load(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
-  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
-    const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a)), y = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
-    return {_mm512_cvtepi8_epi16(_mm256_set_m128i(_mm_unpackhi_epi8(x, y), _mm_unpacklo_epi8(x, y)))};
-  }
+  DTS_INLINE void store(int32_t* p) const { _mm512_storeu_si512(p, v); }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     return {_mm512_and_si512(_mm512_srli_epi32(v, static_cast<unsigned>(shift)), _mm512_set1_epi32(mask))};
   }
@@ -87,16 +84,25 @@ DTS_INLINE void add_dot(__m512i& acc, __m512i w, const int8_t* x) {
 }
 
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t N>
-DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N]) {
+DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const int8_t* const (&x)[N]) {
   DTS_UNROLL for (size_t j = kFirst; j < kFirst + kCount; ++j) {
     DTS_UNROLL for (size_t n = 0; n < N; ++n) {
-      add_dot(acc[n].v, w[j].v, x[n]->q + 4 * j);
+      add_dot(acc[n].v, w[j].v, x[n] + 4 * j);
     }
   }
 }
 
-DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
-  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(acc.v) : "v"(codes.v), "m"(*pair));
+DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[2]) {
+  // Interleaving is by halves of 128 bits: the outer quarters go to the first vector, the inner to the second.
+  const __m256i x = _mm256_permute4x64_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a)), 0xd8);
+  const __m256i y = _mm256_permute4x64_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(b)), 0xd8);
+  out[0].v = _mm512_cvtepi8_epi16(_mm256_unpacklo_epi8(x, y));
+  out[1].v = _mm512_cvtepi8_epi16(_mm256_unpackhi_epi8(x, y));
+}
+
+// In assembly because GCC 12 moves the sums to other registers and back around the intrinsic.
+DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
+  __asm__("vpdpwssd %2, %1, %0" : "+v"(acc.v) : "v"(codes.v), "v"(factors.v));
 }
 
 DTS_INLINE uint32_t largest(const float* x) {

@@ -25,12 +25,7 @@ struct I32 {
   }
   DTS_INLINE static I32 halves(const uint8_t* p) { return {vreinterpretq_s32_u32(vmovl_u16(vreinterpret_u16_u8(vld1_u8(p))))}; }
   DTS_INLINE static I32 load(const uint8_t* p) { return {vreinterpretq_s32_u8(vld1q_u8(p))}; }
-  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
-    uint32_t x, y;
-    std::memcpy(&x, a, 4);
-    std::memcpy(&y, b, 4);
-    return {vreinterpretq_s32_s16(vmovl_s8(vzip1_s8(vcreate_s8(x), vcreate_s8(y))))};
-  }
+  DTS_INLINE void store(int32_t* p) const { vst1q_s32(p, v); }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     const uint32x4_t moved = vshlq_u32(vreinterpretq_u32_s32(v), vdupq_n_s32(-shift));
     return {vandq_s32(vreinterpretq_s32_u32(moved), vdupq_n_s32(mask))};
@@ -79,12 +74,12 @@ struct U8 {
 DTS_INLINE U8 operator|(U8 a, U8 b) { return {vorrq_u8(a.v, b.v)}; }
 
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t N>
-DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N]) {
+DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const int8_t* const (&x)[N]) {
   DTS_UNROLL for (size_t n = 0; n < N; ++n) {
     // Four columns a 32-bit lane; the instruction takes the lane by its number.
     static_assert(kFirst % 4 == 0 && kCount % 4 == 0);
     DTS_UNROLL for (size_t j = kFirst; j < kFirst + kCount; j += 4) {
-      const int8x16_t codes = vld1q_s8(x[n]->q + 4 * j);
+      const int8x16_t codes = vld1q_s8(x[n] + 4 * j);
 #ifdef DTS_I8MM
       acc[n].v = vusdotq_laneq_s32(acc[n].v, w[j].v, codes, 0);
       acc[n].v = vusdotq_laneq_s32(acc[n].v, w[j + 1].v, codes, 1);
@@ -101,10 +96,21 @@ DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N
   }
 }
 
-DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
-  const int16x8_t factors = vreinterpretq_s16_s32(vdupq_n_s32(*pair)), values = vreinterpretq_s16_s32(codes.v);
-  const int32x4_t low = vmull_s16(vget_low_s16(values), vget_low_s16(factors));
-  acc.v = vaddq_s32(acc.v, vpaddq_s32(low, vmull_high_s16(values, factors)));
+DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[8]) {
+  for (size_t half = 0; half < 2; ++half) {
+    const int8x16_t x = vld1q_s8(a + 16 * half), y = vld1q_s8(b + 16 * half);
+    const int8x16_t low = vzip1q_s8(x, y), high = vzip2q_s8(x, y);
+    out[4 * half].v = vreinterpretq_s32_s16(vmovl_s8(vget_low_s8(low)));
+    out[4 * half + 1].v = vreinterpretq_s32_s16(vmovl_high_s8(low));
+    out[4 * half + 2].v = vreinterpretq_s32_s16(vmovl_s8(vget_low_s8(high)));
+    out[4 * half + 3].v = vreinterpretq_s32_s16(vmovl_high_s8(high));
+  }
+}
+
+DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
+  const int16x8_t values = vreinterpretq_s16_s32(codes.v), by = vreinterpretq_s16_s32(factors.v);
+  const int32x4_t low = vmull_s16(vget_low_s16(values), vget_low_s16(by));
+  acc.v = vaddq_s32(acc.v, vpaddq_s32(low, vmull_high_s16(values, by)));
 }
 
 DTS_INLINE uint32_t largest(const float* x) {
@@ -114,8 +120,8 @@ DTS_INLINE uint32_t largest(const float* x) {
   return vmaxvq_u32(most);
 }
 
-DTS_INLINE void sum_codes(const int8_t* q, int32_t (&sums)[2]) {
-  for (int half = 0; half < 2; ++half) sums[half] = vaddlvq_s8(vld1q_s8(q + 16 * half));
+DTS_INLINE void sum_codes(const int8_t* const (&q)[4], int32_t* sums) {
+  for (int n = 0; n < 4; ++n) sums[n] = vaddlvq_s8(vld1q_s8(q[n])) + vaddlvq_s8(vld1q_s8(q[n] + 16));
 }
 
 DTS_INLINE void round_block(const float* x, float inverse, int8_t* q, int32_t (&sums)[2]) {

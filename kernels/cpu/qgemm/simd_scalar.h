@@ -10,11 +10,11 @@
 //   shift_of       what scaled() wants beside a scale, computed once for many uses
 //   scaled         (dot - kBias) · scale, rounded once
 //   F32, I32, U8   vectors of kLanes floats, kLanes int32, 4 kLanes bytes
-//   dots           acc[n] lane r += Σ_i w[j] byte 4r+i · x[n]->q[4j+i], for j in [kFirst, kFirst + kCount)
-//   I32::pairs     item i: the bytes a[i] and b[i] as two int16, a's the lower
-//   add_pairs      acc lane i += both int16 of item i times those of `pair`
+//   dots           acc[n] lane r += Σ_i w[j] byte 4r+i · x[n][4j+i], for j in [kFirst, kFirst + kCount)
+//   pairs          item i: the bytes a[i] and b[i] as two int16, a's the lower, for 32 items
+//   add_pairs      acc lane i += both int16 of item i times those of `factors`
 //   largest        the largest bit pattern of |x[0..31]| (above 0x7f800000 where there is a NaN)
-//   sum_codes      the sums of q[0..15] and of q[16..31]
+//   sum_codes      the sums of q[n][0..31], of four blocks
 //   round_block    q = x · inverse rounded to nearest even, and the sums of both halves of q
 namespace dts::qgemm::DTS_TARGET {
 
@@ -45,11 +45,7 @@ struct I32 {
     std::memcpy(r.v, p, sizeof r.v);
     return r;
   }
-  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
-    I32 r;
-    for (size_t i = 0; i < kLanes; ++i) r.v[i] = (a[i] & 0xffff) | b[i] * 65536;
-    return r;
-  }
+  DTS_INLINE void store(int32_t* p) const { std::memcpy(p, v, sizeof v); }
   // (this >> shift) & mask, shifting zeros in.
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     I32 r;
@@ -156,15 +152,19 @@ DTS_INLINE U8 operator|(U8 a, U8 b) {
 }
 
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t N>
-DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N]) {
+DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const int8_t* const (&x)[N]) {
   for (size_t n = 0; n < N; ++n)
     for (size_t j = kFirst; j < kFirst + kCount; ++j)
-      for (size_t i = 0; i < 4 * kLanes; ++i) acc[n].v[i / 4] += w[j].v[i] * x[n]->q[4 * j + i % 4];
+      for (size_t i = 0; i < 4 * kLanes; ++i) acc[n].v[i / 4] += w[j].v[i] * x[n][4 * j + i % 4];
 }
 
-DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
+DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[32 / kLanes]) {
+  for (size_t i = 0; i < 32; ++i) out[i / kLanes].v[i % kLanes] = (a[i] & 0xffff) | b[i] * 65536;
+}
+
+DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
   for (size_t i = 0; i < kLanes; ++i) {
-    acc.v[i] += static_cast<int16_t>(codes.v[i]) * static_cast<int16_t>(*pair) + (codes.v[i] >> 16) * (*pair >> 16);
+    acc.v[i] += static_cast<int16_t>(codes.v[i]) * static_cast<int16_t>(factors.v[i]) + (codes.v[i] >> 16) * (factors.v[i] >> 16);
   }
 }
 
@@ -177,10 +177,10 @@ DTS_INLINE uint32_t largest(const float* x) {
   return most;
 }
 
-DTS_INLINE void sum_codes(const int8_t* q, int32_t (&sums)[2]) {
-  for (int half = 0; half < 2; ++half) {
-    sums[half] = 0;
-    for (int i = 0; i < 16; ++i) sums[half] += q[16 * half + i];
+DTS_INLINE void sum_codes(const int8_t* const (&q)[4], int32_t* sums) {
+  for (int n = 0; n < 4; ++n) {
+    sums[n] = 0;
+    for (int i = 0; i < 32; ++i) sums[n] += q[n][i];
   }
 }
 

@@ -22,10 +22,7 @@ struct I32 {
   }
   DTS_INLINE static I32 halves(const uint8_t* p) { return {wasm_u32x4_load16x4(p)}; }
   DTS_INLINE static I32 load(const uint8_t* p) { return {wasm_v128_load(p)}; }
-  DTS_INLINE static I32 pairs(const int8_t* a, const int8_t* b) {
-    const v128_t x = wasm_v128_load32_zero(a), y = wasm_v128_load32_zero(b);
-    return {wasm_i16x8_extend_low_i8x16(wasm_i8x16_shuffle(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23))};
-  }
+  DTS_INLINE void store(int32_t* p) const { wasm_v128_store(p, v); }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     return {wasm_v128_and(wasm_u32x4_shr(v, static_cast<uint32_t>(shift)), wasm_i32x4_splat(mask))};
   }
@@ -88,7 +85,7 @@ struct U8 {
 };
 DTS_INLINE U8 operator|(U8 a, U8 b) { return {wasm_v128_or(a.v, b.v)}; }
 
-DTS_INLINE v128_t four_codes(const QBlock* x, size_t j) { return wasm_v128_load32_splat(x->q + 4 * j); }
+DTS_INLINE v128_t four_codes(const int8_t* x, size_t j) { return wasm_v128_load32_splat(x + 4 * j); }
 
 #ifdef DTS_RELAXED
 
@@ -98,7 +95,7 @@ DTS_INLINE v128_t four_codes(const QBlock* x, size_t j) { return wasm_v128_load3
 DTS_INLINE v128_t pairs(v128_t four, v128_t codes) { return wasm_i16x8_relaxed_dot_i8x16_i7x16(four, codes); }
 
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t N>
-DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N]) {
+DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const int8_t* const (&x)[N]) {
   constexpr size_t kFit = kMaxCode <= 15 || kMaxCode == 255 ? 8 : kMaxCode <= 31 ? 4 : 2;
   const v128_t ones = wasm_i16x8_const_splat(1);
   DTS_UNROLL for (size_t first = kFirst; first < kFirst + kCount; first += kFit) {
@@ -127,7 +124,7 @@ DTS_INLINE v128_t add_neighbours(v128_t low, v128_t high) {
 }
 
 template <int kMaxCode, size_t kFirst, size_t kCount, size_t N>
-DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N]) {
+DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const int8_t* const (&x)[N]) {
   if constexpr (kMaxCode == 15) {
     // Eight products of at most 15 · 127 fit an int16.
     v128_t low[N], high[N];
@@ -161,8 +158,20 @@ DTS_INLINE void dots(I32 (&acc)[N], const U8 (&w)[8], const QBlock* const (&x)[N
 
 #endif
 
-DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* pair) {
-  acc.v = wasm_i32x4_add(acc.v, wasm_i32x4_dot_i16x8(codes.v, wasm_v128_load32_splat(pair)));
+DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[8]) {
+  for (size_t half = 0; half < 2; ++half) {
+    const v128_t x = wasm_v128_load(a + 16 * half), y = wasm_v128_load(b + 16 * half);
+    const v128_t low = wasm_i8x16_shuffle(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const v128_t high = wasm_i8x16_shuffle(x, y, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    out[4 * half].v = wasm_i16x8_extend_low_i8x16(low);
+    out[4 * half + 1].v = wasm_i16x8_extend_high_i8x16(low);
+    out[4 * half + 2].v = wasm_i16x8_extend_low_i8x16(high);
+    out[4 * half + 3].v = wasm_i16x8_extend_high_i8x16(high);
+  }
+}
+
+DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
+  acc.v = wasm_i32x4_add(acc.v, wasm_i32x4_dot_i16x8(codes.v, factors.v));
 }
 
 DTS_INLINE uint32_t largest(const float* x) {
@@ -174,11 +183,12 @@ DTS_INLINE uint32_t largest(const float* x) {
   return wasm_u32x4_extract_lane(most, 0);
 }
 
-DTS_INLINE void sum_codes(const int8_t* q, int32_t (&sums)[2]) {
-  for (int half = 0; half < 2; ++half) {
-    const v128_t s = wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extadd_pairwise_i8x16(wasm_v128_load(q + 16 * half)));
+DTS_INLINE void sum_codes(const int8_t* const (&q)[4], int32_t* sums) {
+  for (int n = 0; n < 4; ++n) {
+    const v128_t low = wasm_i16x8_extadd_pairwise_i8x16(wasm_v128_load(q[n]));
+    const v128_t s = wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_add(low, wasm_i16x8_extadd_pairwise_i8x16(wasm_v128_load(q[n] + 16))));
     const v128_t t = wasm_i32x4_add(s, wasm_i32x4_shuffle(s, s, 2, 3, 0, 1));
-    sums[half] = wasm_i32x4_extract_lane(t, 0) + wasm_i32x4_extract_lane(t, 1);
+    sums[n] = wasm_i32x4_extract_lane(t, 0) + wasm_i32x4_extract_lane(t, 1);
   }
 }
 

@@ -10,7 +10,7 @@ DTS_REGION("avx2,fma,f16c")
 #include "quantize.inl"
 #include "formats.inl"
 #include "gemm.inl"
-#include "mix.inl"
+#include "stored_rows.inl"
 DTS_REGION_END
 #include "table.inl"
 #endif

@@ -10,7 +10,7 @@ DTS_REGION("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
 #include "quantize.inl"
 #include "formats.inl"
 #include "gemm.inl"
-#include "mix.inl"
+#include "stored_rows.inl"
 DTS_REGION_END
 #include "table.inl"
 #endif

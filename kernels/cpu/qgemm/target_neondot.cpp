@@ -9,7 +9,7 @@ DTS_REGION("arch=armv8.2-a+dotprod")
 #include "quantize.inl"
 #include "formats.inl"
 #include "gemm.inl"
-#include "mix.inl"
+#include "stored_rows.inl"
 DTS_REGION_END
 #include "table.inl"
 #endif

@@ -8,5 +8,5 @@
 #include "quantize.inl"
 #include "formats.inl"
 #include "gemm.inl"
-#include "mix.inl"
+#include "stored_rows.inl"
 #include "table.inl"
