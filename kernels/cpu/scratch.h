@@ -106,6 +106,12 @@ inline bool takes_codes(const MlaAttentionOp& op, const Step& step) {
   return step.fast && op.latent->dtype == DType::Q8_0 && op.latent->width % qgemm::kColumnsPerBlock == 0;
 }
 
+/** Whether generated rows take latents and rope keys of f16 as integers of 14 bits. */
+inline bool takes_wide(const MlaAttentionOp& op, const Step& step) {
+  const auto fits = [](const CacheField& f) { return f.dtype == DType::F16 && f.width % qgemm::kColumnsPerBlock == 0; };
+  return step.fast && step.products->read_f16 && fits(*op.latent) && fits(*op.k_rope);
+}
+
 /** Whether kvBKey is packed in matrices [latent, nope], which absorb a query with one product. */
 inline bool absorbs_packed(const MlaAttentionOp& op) { return op.latent_major && op.key->packed.table; }
 

@@ -39,6 +39,7 @@ struct QBlock {
 };
 
 constexpr size_t kColumnsPerBlock = 32;
+constexpr int32_t kWideCode = 8191;
 constexpr size_t kPackedAlignment = 64;  // of packed weights, in bytes
 constexpr size_t kStoredRows = 64, kMixColumns = 16;
 constexpr size_t kQBlockBytes = sizeof(QBlock);
@@ -68,6 +69,21 @@ struct StoredRows {
   const float* d;        // [blocks, kStoredRows]
   const int32_t* start;  // [blocks, kStoredRows]: QBlock's start128, if the target needs one
   const uint8_t* const* ahead;  // [kStoredRows] rows that mix fetches into the cache for a later call, or null
+};
+
+// Queries [lanes, cols] in codes of 14 bits: their steps [cols / 32, lanes], and two codes side by side [cols / 2, lanes].
+struct WideQueries {
+  const int32_t* packed;
+  const float* steps;
+  size_t lanes;
+};
+
+// n <= kStoredRows rows of f16 in codes of 14 bits [n, stride], with one step for each block of 32 columns.
+struct WideRows {
+  const int16_t* codes;
+  const float* steps;  // [blocks]
+  size_t n, blocks, stride;
+  const uint8_t* const* ahead;  // [kStoredRows] rows of f16 that wide_mix fetches into the cache for a later call, or null
 };
 
 // The library for one instruction set. Packed weights and quantised activations belong to the table that made them.
@@ -105,6 +121,23 @@ struct Table {
   // 0 <= weights <= 1, count a multiple of kMixColumns. weights[k] times the d of its block is rounded to a 65534th of the
   // largest d of that block among the rows; the rest is exact but for one f32 multiply-add.
   void (*mix)(const float* weights, size_t ldw, size_t count, const StoredRows& x, float* out, size_t ldo);
+
+  // The same with rows of f16, whose codes are of 14 bits. These four are null where products of int16 are not faster than those of f32.
+  // Rounding: of a query to a 16382nd of the largest in its block, of a row to that of its block in all rows; of weights to a
+  // 65534th of the largest or a 524000th of their sum.
+
+  // Writes `count` <= lanes queries, f32 with ldx floats from one to the next; cols % 32 == 0, lanes % kMixColumns == 0.
+  void (*pack_wide)(const float* x, size_t ldx, size_t count, size_t cols, size_t lanes, int32_t* packed, float* steps);
+
+  // Rows of f16 where they lie, 32 blocks columns of them, to codes [n, ldc] and steps [blocks]. A block that holds a NaN or
+  // infinity has a NaN for its step.
+  void (*read_f16)(const uint8_t* const* rows, size_t n, size_t blocks, int16_t* codes, size_t ldc, float* steps);
+
+  // out[i * ldo + r] for i < x.n and all queries r.
+  void (*wide_gemm)(const WideQueries& q, const WideRows& x, float* out, size_t ldo);
+
+  // As mix, over the first `blocks` of the rows.
+  void (*wide_mix)(const float* weights, size_t ldw, size_t count, const WideRows& x, size_t blocks, float* out, size_t ldo);
 };
 
 // One table a translation unit of its own (target_<name>.cpp), so a build takes those its architecture has. Calling into

@@ -23,6 +23,8 @@ struct I32 {
   }
   DTS_INLINE static I32 load(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
   DTS_INLINE void store(int32_t* p) const { _mm512_storeu_si512(p, v); }
+  // The lower half of each item.
+  DTS_INLINE void store_halves(int16_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(v)); }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     return {_mm512_and_si512(_mm512_srli_epi32(v, static_cast<unsigned>(shift)), _mm512_set1_epi32(mask))};
   }
@@ -103,6 +105,36 @@ DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[2]) {
 // In assembly because GCC 12 moves the sums to other registers and back around the intrinsic.
 DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
   __asm__("vpdpwssd %2, %1, %0" : "+v"(acc.v) : "v"(codes.v), "v"(factors.v));
+}
+
+// As add_pairs, with the two codes at p for all lanes.
+DTS_INLINE void add_stored_pair(I32& acc, I32 pairs, const int16_t* p) {
+  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(acc.v) : "v"(pairs.v), "m"(*reinterpret_cast<const int16_t(*)[2]>(p)));
+}
+
+// As pairs(), of int16.
+DTS_INLINE void interleave(const int16_t* a, const int16_t* b, I32 (&out)[2]) {
+  const __m512i order = _mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0);
+  const __m512i x = _mm512_permutexvar_epi64(order, _mm512_loadu_si512(a)), y = _mm512_permutexvar_epi64(order, _mm512_loadu_si512(b));
+  out[0].v = _mm512_unpacklo_epi16(x, y);
+  out[1].v = _mm512_unpackhi_epi16(x, y);
+}
+
+// The largest magnitudes of blocks of 32 f16 in all of n rows, by their bits. The first block is `from` bytes behind a row's start.
+template <size_t kBlocks>
+DTS_INLINE void largest_halves(const uint8_t* const* rows, size_t n, size_t from, uint16_t (&out)[kBlocks]) {
+  __m512i most[kBlocks];
+  DTS_UNROLL for (size_t b = 0; b < kBlocks; ++b) most[b] = _mm512_setzero_si512();
+  for (size_t k = 0; k < n; ++k) {
+    DTS_UNROLL for (size_t b = 0; b < kBlocks; ++b) {
+      const __m512i magnitude = _mm512_and_si512(_mm512_loadu_si512(rows[k] + from + 64 * b), _mm512_set1_epi16(0x7fff));
+      most[b] = _mm512_max_epu16(most[b], magnitude);
+    }
+  }
+  DTS_UNROLL for (size_t b = 0; b < kBlocks; ++b) {
+    const __m512i pairs = _mm512_max_epu16(most[b], _mm512_srli_epi32(most[b], 16));
+    out[b] = static_cast<uint16_t>(_mm512_reduce_max_epu32(_mm512_and_si512(pairs, _mm512_set1_epi32(0xffff))));
+  }
 }
 
 DTS_INLINE uint32_t largest(const float* x) {

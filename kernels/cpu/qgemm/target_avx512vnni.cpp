@@ -2,6 +2,7 @@
 #define DTS_TARGET avx512vnni
 #define DTS_TABLE avx512vnni_table
 #define DTS_NAME "avx512vnni"
+#define DTS_WIDE
 #include "standard.h"
 DTS_REGION("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
 #include "simd_avx512.h"
@@ -11,6 +12,7 @@ DTS_REGION("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
 #include "formats.inl"
 #include "gemm.inl"
 #include "stored_rows.inl"
+#include "wide_rows.inl"
 DTS_REGION_END
 #include "table.inl"
 #endif

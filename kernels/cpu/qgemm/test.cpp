@@ -340,7 +340,7 @@ void check_stored(const Table& t) {
       t.gemm(m, 0, count, {same.data, nullptr, n}, want_dots.data(), ldw);
       if (dots != want_dots) fail(what + ": not the product with the same activations");
 
-      Exact<float> weights((n - 1) * ldw + count);
+      Exact<float> weights(n * ldw - (ldw - count));
       for (size_t i = 0; i < weights.size; ++i) weights.data[i] = static_cast<float>(random_u32() % 1001) / 1000;
       std::vector<float> out(count * ldo, 0.5f);
       t.mix(weights.data, ldw, count, x, out.data(), ldo);
@@ -356,6 +356,93 @@ void check_stored(const Table& t) {
           if (!(std::abs(out[i * ldo + c] - want) <= size * most / 65534 * 1.01 + 1e-6 * std::abs(want))) fail(what + ": a sum is wrong");
         }
       }
+    }
+  }
+}
+
+// Products with rows of f16 against sums in double precision.
+void check_wide(const Table& t) {
+  for (const size_t n : {1, 2, 3, 17, 63, 64}) {
+    for (const size_t blocks : {1, 2, 10}) {
+      const size_t cols = blocks * 32, count = 13, lanes = kMixColumns * (n % 2 + 1), stride = cols + 6, values = blocks - blocks / 2;
+      const std::string what = std::string(t.name) + " with " + std::to_string(n) + " rows of f16";
+      // Of all sizes, subnormal ones too; one block is zero, and one row has codes at both ends.
+      Exact<uint8_t> stored(n * cols * 2);
+      std::vector<const uint8_t*> rows(n);
+      for (size_t k = 0; k < n; ++k) {
+        rows[k] = stored.data + (n - 1 - k) * cols * 2;
+        uint8_t* to = stored.data + (n - 1 - k) * cols * 2;
+        for (size_t c = 0; c < cols; ++c, to += 2) {
+          if (blocks > 2 && c / 32 == 3) continue;
+          to[0] = static_cast<uint8_t>(random_u32());
+          to[1] = static_cast<uint8_t>(k == 1 ? (c % 2 ? 0x3c : 0xbc) : (random_u32() & 0x83) | (random_u32() % (c / 32 % 2 ? 2 : 15)) << 2);
+        }
+      }
+      const auto value = [&](size_t k, size_t c) { return half(rows[k] + 2 * c); };
+      Exact<int16_t> codes((n - 1) * stride + cols);
+      Exact<float> steps(blocks);
+      t.read_f16(rows.data(), n, blocks, codes.data, stride, steps.data);
+      for (size_t b = 0; b < blocks; ++b) {
+        double most = 0;
+        for (size_t k = 0; k < n; ++k)
+          for (size_t c = 32 * b; c < 32 * (b + 1); ++c) most = std::max(most, std::abs(value(k, c)));
+        if (std::abs(steps.data[b] - most / kWideCode) > 1e-6 * most) fail(what + ": a step");
+        for (size_t k = 0; k < n; ++k)
+          for (size_t c = 32 * b; c < 32 * (b + 1); ++c)
+            if (!(std::abs(codes.data[k * stride + c] * static_cast<double>(steps.data[b]) - value(k, c)) <= 0.501 * steps.data[b])) fail(what + ": a code");
+      }
+
+      std::vector<float> x = random_activations(count, cols);
+      Exact<int32_t> packed(cols / 2 * lanes);
+      Exact<float> query_steps(blocks * lanes);
+      t.pack_wide(x.data(), cols, count, cols, lanes, packed.data, query_steps.data);
+      std::vector<const uint8_t*> ahead(kStoredRows, stored.data);
+      const WideRows wide{codes.data, steps.data, n, blocks, stride, n % 2 ? ahead.data() : nullptr};
+      const size_t ldo = lanes + 3;
+      std::vector<float> dots(n * ldo, 777.f);
+      t.wide_gemm({packed.data, query_steps.data, lanes}, wide, dots.data(), ldo);
+      for (size_t k = 0; k < n; ++k) {
+        for (size_t h = 0; h < ldo; ++h) {
+          double want = h < lanes ? 0 : 777, bound = 0;
+          for (size_t c = 0; c < cols && h < count; ++c) {
+            const double q = x[h * cols + c], v = value(k, c), dq = 0.501 * query_steps.data[c / 32 * lanes + h], dv = 0.501 * steps.data[c / 32];
+            want += q * v;
+            bound += std::abs(q) * dv + std::abs(v) * dq + dq * dv + 1e-6 * std::abs(q * v);
+          }
+          if (!(std::abs(dots[k * ldo + h] - want) <= bound)) fail(what + ": a product is wrong");
+        }
+      }
+
+      Exact<float> weights(n * lanes);
+      for (size_t i = 0; i < weights.size; ++i) weights.data[i] = i % lanes == 5 ? 1 : static_cast<float>(random_u32() % 1001) / 1000 / static_cast<float>(1 + i % lanes * 100);
+      const size_t ldm = 32 * values + 3;
+      std::vector<float> means(lanes * ldm, 0.5f);
+      t.wide_mix(weights.data, lanes, lanes, wide, values, means.data(), ldm);
+      for (size_t h = 0; h < lanes; ++h) {
+        double most = 0, sum = 0;
+        for (size_t k = 0; k < n; ++k) {
+          most = std::max(most, static_cast<double>(weights.data[k * lanes + h]));
+          sum += weights.data[k * lanes + h];
+        }
+        const double unit = 0.501 * std::max(most / 32767, sum / 262000);
+        for (size_t c = 0; c < ldm; ++c) {
+          double want = 0.5, bound = 1e-6;
+          for (size_t k = 0; k < n && c < 32 * values; ++k) {
+            const double w = weights.data[k * lanes + h], v = value(k, c), dv = 0.501 * steps.data[c / 32];
+            want += w * v;
+            bound += w * dv + std::abs(v) * unit + unit * dv + 1e-6 * std::abs(w * v);
+          }
+          if (!(std::abs(means[h * ldm + c] - want) <= bound)) fail(what + ": a sum is wrong");
+        }
+      }
+
+      // NaN and infinity reach all products with their block.
+      stored.data[1] = 0x7c;
+      t.read_f16(rows.data(), n, blocks, codes.data, stride, steps.data);
+      t.wide_gemm({packed.data, query_steps.data, lanes}, wide, dots.data(), ldo);
+      t.wide_mix(weights.data, lanes, lanes, wide, values, means.data(), ldm);
+      for (size_t h = 0; h < lanes; ++h)
+        if (!std::isnan(dots[h]) || !std::isnan(means[h * ldm]) || (values > 1 && std::isnan(means[h * ldm + 32]))) fail(what + ": NaN in the wrong place");
     }
   }
 }
@@ -410,6 +497,7 @@ int main(int argc, char** argv) {
     check_refusals(*t);
     check_quantize(*t);
     check_stored(*t);
+    if (t->read_f16 != nullptr) check_wide(*t);
     size_t shapes = 0;
     for (const Named& named : kTypes) {
       const size_t block = geometry(named.type).block_columns;
