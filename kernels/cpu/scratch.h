@@ -98,18 +98,10 @@ inline bool is_fast(const GqaAttentionOp& op, const Step& step) {
   return step.fast || op.key->dtype != DType::F32 || op.value->dtype != DType::F32;
 }
 
-/**
- * Whether generated rows take the latents as the cache has them, in codes of 8 bits: queries are rounded to such too, and
- * only the rope part is computed in f32.
- */
+/** Whether generated rows take the latents as integers: those of Q8_0, and those of f16 where products of such are faster. */
 inline bool takes_codes(const MlaAttentionOp& op, const Step& step) {
-  return step.fast && op.latent->dtype == DType::Q8_0 && op.latent->width % qgemm::kColumnsPerBlock == 0;
-}
-
-/** Whether generated rows take latents and rope keys of f16 as integers of 14 bits. */
-inline bool takes_wide(const MlaAttentionOp& op, const Step& step) {
-  const auto fits = [](const CacheField& f) { return f.dtype == DType::F16 && f.width % qgemm::kColumnsPerBlock == 0; };
-  return step.fast && step.products->read_f16 && fits(*op.latent) && fits(*op.k_rope);
+  const bool has_products = op.latent->dtype == DType::Q8_0 || (op.latent->dtype == DType::F16 && step.products->read_f16);
+  return step.fast && has_products && op.latent->width % qgemm::kColumnsPerBlock == 0;
 }
 
 /** Whether kvBKey is packed in matrices [latent, nope], which absorb a query with one product. */

@@ -77,8 +77,8 @@ const EXACT: readonly Tolerance[] = [
 const ROUNDED: readonly OpKind[] = ["linear", "expertsFfn", "mlaAttention"];
 
 /**
- * Attention is computed in f32 on what a cache of f32 or f16 gives back; to one of codes of 8 bits the query is rounded likewise,
- * and the weights of the values to 15 bits. The cases of exact numerics hold f32 maths on every type of cache. A rounded
+ * Attention is computed in f32 on what a cache of f32 or f16 gives back, or of latents of f16 in integers of 14 bits; to one of codes
+ * of 8 bits the query is rounded likewise, and the weights of the values to 15 bits. The cases of exact numerics hold f32 maths on every type of cache. A rounded
  * element is off by up to 1/254 of the largest of its block of 32, which is about three times the mean size: 100,000 ε of the
  * scale, were all errors of one sign. A block left out of 160 columns is 1,600,000 ε. How the rounded products themselves
  * are held to a few ε is in kernels/cpu/qgemm/test.cpp.

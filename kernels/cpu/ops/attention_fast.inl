@@ -212,7 +212,6 @@ inline void expand_packed(const MlaAttentionOp& op, const Step& step, Worker& wo
 inline void mla_absorbed(const MlaAttentionOp& op, const Step& step, Worker& worker, size_t from, size_t to) {
   const FlashShape s = absorbed_shape(op);
   const std::optional<LatentCodes> codes = takes_codes(op, step) ? std::optional<LatentCodes>({op, *step.products, s.lanes()}) : std::nullopt;
-  const std::optional<LatentWide> wide = takes_wide(op, step) ? std::optional<LatentWide>({op, *step.products, s.lanes()}) : std::nullopt;
   const size_t latent = op.latent->width, rope = op.k_rope->width, lanes = s.lanes();
   const AttentionScratch at = flash_scratch(s, latent);
   float* memory = step.scratch.floats.data();
@@ -228,7 +227,6 @@ inline void mla_absorbed(const MlaAttentionOp& op, const Step& step, Worker& wor
     worker.share(rows, [&](size_t r) {
       const float* queries = memory + at.queries + r * s.heads * latent;
       float* flipped = memory + at.flipped + r * s.depth * lanes;
-      if (wide) return wide->pack(queries, op.q_rope.data + (t0 + r) * op.q_rope.width, s.heads, flipped);
       std::fill_n(flipped, s.depth * lanes, 0.0f);
       for (size_t h = 0; h < s.heads; ++h) {
         if (!codes) scatter(queries + h * latent, latent, flipped + h, lanes);
@@ -239,7 +237,6 @@ inline void mla_absorbed(const MlaAttentionOp& op, const Step& step, Worker& wor
     attend_generated(step, worker, t0, rows, s, at, selection,
                      [&](const Flash& flash, size_t, const size_t* cache_rows, size_t n, size_t more, size_t first) {
                        if (codes) codes->attend(flash, cache_rows, n, more, first, worker.scratch);
-                       else if (wide) wide->attend(flash, cache_rows, n, more, first, worker.scratch);
                        else attend_floats(flash, s, 0, cache_rows, n, first, worker.scratch, fill);
                      });
     const Means means{memory + at.mean, memory + at.mass, lanes, padded(latent)};

@@ -1,6 +1,6 @@
-// Absorbed attention to latents that the cache has in blocks of 32 codes of 8 bits: queries are rounded to such too, so that
-// both products are of integers (kernels/cpu/qgemm). Only the rope part of the scores is in f32. It needs less memory than
-// the form in f32, whose scratch it takes.
+// Absorbed attention to latents as integers: those that the cache has in blocks of 32 codes of 8 bits meet queries rounded to
+// such too, those of f16 become codes of 14 bits like the queries that they meet (kernels/cpu/qgemm). Only the rope part of the scores
+// is in f32. It needs less memory than the form in f32, whose scratch it takes.
 namespace dts::DTS_TARGET {
 
 struct LatentCodes {
@@ -11,9 +11,14 @@ struct LatentCodes {
 
   size_t latent() const { return op.latent->width; }
   size_t blocks() const { return latent() / qgemm::kColumnsPerBlock; }
+  bool wide() const { return op.latent->dtype == DType::F16; }
 
   /** Writes `heads` absorbed queries [heads, latent] as a packed matrix [lanes, latent], in place of as many floats. */
   void pack(const float* queries, size_t heads, float* packed, float* scratch) const {
+    if (wide()) {
+      float* steps = packed + latent() / 2 * lanes;
+      return products.pack_wide(queries, latent(), heads, latent(), lanes, reinterpret_cast<int32_t*>(packed), steps);
+    }
     auto* raw = reinterpret_cast<uint8_t*>(scratch);
     const size_t row_bytes = op.latent->row_bytes;
     for (size_t first = 0; first < lanes; first += kPad) {
@@ -30,29 +35,42 @@ struct LatentCodes {
    */
   void attend(const Flash& flash, const size_t* cache_rows, size_t n, size_t more, size_t first, float* scratch) const {
     const size_t rope = op.k_rope->width, stride = odd_stride(rope);
-    float* steps = scratch;
-    auto* starts = reinterpret_cast<int32_t*>(steps + kChunk * blocks());
-    float* ropes = scratch + 2 * kChunk * blocks();
+    float* ropes = scratch;
     float* factors = ropes + kChunk * stride;
     float* scores = factors + lanes;
+    float* rest = scores + kChunk * lanes;
     const uint8_t* rows[kChunk];
-    const uint8_t* ahead[kChunk];
+    const uint8_t* next[kChunk];
     for (size_t i = 0; i < n; ++i) {
       rows[i] = op.latent->row(cache_rows[i]);
       read_cache(*op.k_rope, cache_rows[i], 0, rope, ropes + i * stride);
     }
-    products.read_q8_0(rows, n, blocks(), steps, starts);
     for (size_t i = 0; more > 0 && i < kChunk; ++i) {
       const size_t row = cache_rows[n + std::min(i, more - 1)];
-      ahead[i] = op.latent->row(row);
+      next[i] = op.latent->row(row);
       __builtin_prefetch(op.k_rope->row(row));
+      __builtin_prefetch(op.k_rope->row(row) + op.k_rope->row_bytes - 1);
     }
-    const qgemm::StoredRows latents{rows, n, blocks(), steps, starts, more > 0 ? ahead : nullptr};
-    const qgemm::Matrix queries{qgemm::Type::Q8_0, lanes, latent(), reinterpret_cast<const uint8_t*>(flash.q)};
-    products.stored_gemm(queries, latents, scores, lanes);
-    multiply(n, lanes, {ropes, stride, 1}, flash.q + latent() * lanes, lanes, rope, true, scores, lanes);
-    renew(flash, n, first, scores, factors);
-    products.mix(scores, lanes, lanes, latents, flash.mean, flash.values);
+    const uint8_t* const* ahead = more > 0 ? next : nullptr;
+    const auto weigh_scores = [&] {
+      multiply(n, lanes, {ropes, stride, 1}, flash.q + latent() * lanes, lanes, rope, true, scores, lanes);
+      renew(flash, n, first, scores, factors);
+    };
+    if (wide()) {
+      auto* codes = reinterpret_cast<int16_t*>(rest + blocks());
+      products.read_f16(rows, n, blocks(), codes, latent(), rest);
+      const qgemm::WideRows latents{codes, rest, n, blocks(), latent(), ahead};
+      products.wide_gemm({reinterpret_cast<const int32_t*>(flash.q), flash.q + latent() / 2 * lanes, lanes}, latents, scores, lanes);
+      weigh_scores();
+      products.wide_mix(scores, lanes, lanes, latents, flash.mean, flash.values);
+    } else {
+      auto* starts = reinterpret_cast<int32_t*>(rest + kChunk * blocks());
+      products.read_q8_0(rows, n, blocks(), rest, starts);
+      const qgemm::StoredRows latents{rows, n, blocks(), rest, starts, ahead};
+      products.stored_gemm({qgemm::Type::Q8_0, lanes, latent(), reinterpret_cast<const uint8_t*>(flash.q)}, latents, scores, lanes);
+      weigh_scores();
+      products.mix(scores, lanes, lanes, latents, flash.mean, flash.values);
+    }
   }
 };
 

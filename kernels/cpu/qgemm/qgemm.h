@@ -136,8 +136,8 @@ struct Table {
   // out[i * ldo + r] for i < x.n and all queries r.
   void (*wide_gemm)(const WideQueries& q, const WideRows& x, float* out, size_t ldo);
 
-  // As mix, over the first `blocks` of the rows.
-  void (*wide_mix)(const float* weights, size_t ldw, size_t count, const WideRows& x, size_t blocks, float* out, size_t ldo);
+  // As mix.
+  void (*wide_mix)(const float* weights, size_t ldw, size_t count, const WideRows& x, float* out, size_t ldo);
 };
 
 // One table a translation unit of its own (target_<name>.cpp), so a build takes those its architecture has. Calling into

@@ -116,7 +116,6 @@ struct WideWeights {
       const F32 scale = F32::load(inverse);
       for (size_t k = 0; k < n; k += 2) {
         I32 both = (F32::load(weights + k * ldw + i) * scale).rounded();
-        // The lower half of a weight is all of it.
         if (k + 1 < n) both = both | (F32::load(weights + (k + 1) * ldw + i) * scale).rounded().template shifted_left<16>();
         both.store(factors[k / 2] + i);
       }
@@ -124,7 +123,7 @@ struct WideWeights {
   }
 };
 
-inline void wide_mix(const float* weights, size_t ldw, size_t count, const WideRows& x, size_t blocks, float* out, size_t ldo) {
+inline void wide_mix(const float* weights, size_t ldw, size_t count, const WideRows& x, float* out, size_t ldo) {
   constexpr size_t kSide = 2, kTile = kMaxRows < 8 ? kMaxRows : 8;
   static_assert(kMixVectors % kSide == 0 && kMixColumns % kTile == 0);
   const size_t pairs = (x.n + 1) / 2;
@@ -141,9 +140,9 @@ inline void wide_mix(const float* weights, size_t ldw, size_t count, const WideR
   for (size_t first = 0; first < count; first += kMixColumns) {
     const WideWeights w(weights + first, ldw, x.n);
     for (size_t p = 0; p < pairs; ++p) fill(0, p);
-    for (size_t b = 0; b < blocks; ++b) {
+    for (size_t b = 0; b < x.blocks; ++b) {
       const I32(&now)[kPairs][kMixVectors] = codes[b % 2];
-      bool next = b + 1 < blocks;
+      bool next = b + 1 < x.blocks;
       for (size_t i = 0; i < kMixColumns; i += kTile) {
         for (size_t v = 0; v < kMixVectors; v += kSide) {
           I32 sums[kTile][kSide];

@@ -9,7 +9,6 @@
 #include "../ops/tiles.inl"
 #include "../ops/flash.inl"
 #include "../ops/latent_codes.inl"
-#include "../ops/latent_wide.inl"
 #include "../ops/attention_fast.inl"
 #include "../ops/experts.inl"
 #include "../ops/peaks.inl"
