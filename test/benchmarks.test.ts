@@ -220,17 +220,22 @@ describe("docs/BENCHMARKS.md", () => {
 
   it("judges loading and divergence", () => {
     const seconds = (engine: string, value: number) => ({ engine, seconds: spread([value]) });
-    const load = { file: "m.gguf", entries: [seconds("DeepTS", 3), seconds("llama.cpp", 2)] };
+    const prompt = (tokens: number, ours: number) => ({
+      tokens,
+      entries: [seconds("DeepTS", ours), seconds("llama.cpp", 2)],
+    });
+    const load = { file: "m.gguf", prompts: [prompt(1, 3), prompt(500, 1.5)] };
     const side = (mean: number) => ({ mean, low: mean / 2, high: mean * 2 });
     const model = { file: "m.gguf", rows: 9, deepts: side(0.01), llamaCpp: side(0.02), difference: side(-0.01) };
     const worse = { ...model, deepts: side(0.03) };
     const rows = lines(
       benchmarkSections([{ file: "a.json", record: record("2026", { load, kl: { models: [model, worse] } }) }]).goals,
     );
-    expect(rows[2]).toContain("| 3 s | 2 s | 1.50 of it | no longer: **missed** |");
-    expect(rows[3]).toContain("| 0.01 (0.005 to 0.02) | 0.02 (0.01 to 0.04) | difference -0.01");
-    expect(rows[3]).toContain("no larger: met");
-    expect(rows[4]).toContain("no larger: **missed**");
+    expect(rows[2]).toContain("read 1 token, write one, end | 3 s | 2 s | 1.50 of it | no longer: **missed** |");
+    expect(rows[3]).toContain("read 500 tokens, write one, end | 1.5 s | 2 s | 0.75 of it | no longer: met |");
+    expect(rows[4]).toContain("| 0.01 (0.005 to 0.02) | 0.02 (0.01 to 0.04) | difference -0.01");
+    expect(rows[4]).toContain("no larger: met");
+    expect(rows[5]).toContain("no larger: **missed**");
   });
 
   it("judges servers against the best setting of the other, and the second turn against the first", () => {
@@ -279,9 +284,11 @@ describe("what docs/NUMERICS.md says of quantisers", () => {
       { type: "Q4_0", weighted: false, ...sides },
       { type: "Q4_0", weighted: true, ...sides },
       { type: "IQ2_S", weighted: true, ...sides },
+      { type: "Q8_0", weighted: false, deepts: 0, llamaCpp: 0, ratio: null },
     ];
     const greedy = { deepts: "a fox", llamaCpp: "a fish" };
-    const files = [{ type: "Q4_K_M", kl: { rows: 9, llamaCpp: 0.00123, deeptsFast: 0 }, greedy }];
+    const kl = { rows: 9, llamaCpp: { mean: 0.00123, median: 0.001 }, deeptsFast: { mean: 0.00045, median: 0 } };
+    const files = [{ type: "Q4_K_M", kl, greedy }];
     const parts = { quantize: { source: "m.gguf", errors }, files: { source: "m.gguf", files } };
     return { file, record: { date, parts } };
   };
@@ -297,6 +304,7 @@ describe("what docs/NUMERICS.md says of quantisers", () => {
     expect(quantisers).toContain("[run](../bench/results/b.json)");
     expect(rows(quantisers)[2]).toBe("| Q4_0 | 0.9 % | 1 % | 0.900 | 0.9 % | 1 % | 0.900 |");
     expect(rows(quantisers)[3]).toBe("| IQ2_S |  |  |  | 0.9 % | 1 % | 0.900 |");
-    expect(rows(files)[2]).toBe("| Q4_K_M | 0.0012 | 0 | 3 of 5 characters |");
+    expect(rows(quantisers)[4]).toBe("| Q8_0 | 0 % | 0 % | none lost |  |  |  |");
+    expect(rows(files)[2]).toBe("| Q4_K_M | 0.0012 | 0.00045 | 0.001 | 0 | 3 of 5 characters |");
   });
 });

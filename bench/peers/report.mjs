@@ -103,10 +103,12 @@ function depthRows({ part }) {
 }
 
 function loadRows({ part }) {
-  const [ours, theirs] = part.entries.map(({ seconds }) => seconds.median);
-  const what = `Start, load ${part.file ?? "the model"}, one token, end`;
-  const ratio = ours / theirs;
-  return [[what, `${figure(ours)} s`, `${figure(theirs)} s`, `${ratio.toFixed(2)} of it`, "no longer", ratio <= 1]];
+  return part.prompts.map(({ tokens, entries }) => {
+    const [ours, theirs] = entries.map(({ seconds }) => seconds.median);
+    const what = `Start, load ${part.file}, read ${tokens} token${tokens === 1 ? "" : "s"}, write one, end`;
+    const ratio = ours / theirs;
+    return [what, `${figure(ours)} s`, `${figure(theirs)} s`, `${ratio.toFixed(2)} of it`, "no longer", ratio <= 1];
+  });
 }
 
 function klRows({ part }) {
