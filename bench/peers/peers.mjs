@@ -10,7 +10,7 @@ import { nodeLlamaCpp } from "./node-llama-cpp.mjs";
 import { llamaProgram, runParts } from "./run-parts.mjs";
 import { measureSpeed } from "./speed.mjs";
 
-const START = { prompt: 512, generate: 32, depth: 0, rounds: 3, repeat: 2 };
+const START = { prompt: 512, generate: 32, depth: 0, rounds: 5, repeat: 2 };
 const DEEP = { prompt: 256, generate: 16, depth: 4096, rounds: 2, repeat: 3 };
 const PAGE = { prompt: 256, generate: 16, depth: 0, rounds: 2, repeat: 3 };
 /** Short and long contexts, of which decoding is compared. */
