@@ -10,11 +10,7 @@ const page = fileURLToPath(new URL("../../docs/NUMERICS.md", import.meta.url));
 
 describe("docs/NUMERICS.md", () => {
   it("shows the tolerances that the suite uses", () => {
-    const table = readFileSync(page, "utf8")
-      .split("\n")
-      .filter((line) => line.startsWith("|"))
-      .join("\n");
-    expect(table).toBe(toleranceTable("exact"));
+    expect(readFileSync(page, "utf8")).toContain(`\n\n${toleranceTable("exact")}\n\n`);
   });
 });
 
