@@ -1,7 +1,5 @@
 #include "late_packing.h"
 
-#include <algorithm>
-
 namespace dts {
 
 using State = PackedWeight::State;
@@ -12,7 +10,7 @@ bool LatePacking::needed(const std::vector<std::shared_ptr<const Weight>>& weigh
 
 void LatePacking::list(const ExpertsFfnOp& op, size_t count) {
   listed_.clear();
-  for (const Weight* weight : {op.gate, op.up, op.down}) {
+  for (const Weight* weight : factors(op)) {
     if (weight->packed.waiting == 0) continue;
     for (size_t i = 0; i < count; ++i) {
       const size_t expert = op.ids.ints()[i];
@@ -38,7 +36,7 @@ void LatePacking::settle() {
 void LatePacking::pack_chosen(const ExpertsFfnOp& op, const Step& step, Worker& worker) {
   const size_t count = op.x.rows(step.batch) * op.ids.width;
   size_t pieces = 0;
-  for (const Weight* weight : {op.gate, op.up, op.down}) {
+  for (const Weight* weight : factors(op)) {
     if (weight->packed.table) pieces = std::max(pieces, pack_pieces(*weight, weight->packed));
   }
   worker.share(1, [&](size_t) { list(op, count); });

@@ -1,7 +1,10 @@
 // Experts that are packed when a token first chooses them: a file of many starts to answer before all of them were touched,
 // and those that nobody chooses stay where they are.
 #pragma once
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include "step.h"
@@ -25,6 +28,7 @@ class LatePacking {
 
  private:
   static constexpr size_t kFactors = 3;
+  static std::array<const Weight*, kFactors> factors(const ExpertsFfnOp& op) { return {op.gate, op.up, op.down}; }
 
   void list(const ExpertsFfnOp& op, size_t count);
   void settle();

@@ -82,10 +82,7 @@ class ChainSampler implements Sampler {
     const c = this.candidates;
     if (this.quick) return this.drawQuickly(c, logits, allowed);
     if (this.plain && this.largest <= MAX_LARGEST) c.loadLargest(logits, this.largest, allowed);
-    else {
-      c.load(logits, allowed);
-      this.penalise(c);
-    }
+    else this.load(c, logits, allowed);
     return c.ids[this.params.temperature === 0 ? c.best() : this.draw(c)]!;
   }
 
@@ -94,8 +91,9 @@ class ChainSampler implements Sampler {
     if (this.params.presencePenalty !== 0 || this.params.frequencyPenalty !== 0) count(this.answerCounts, token, 1);
   }
 
-  private penalise(c: Candidates): void {
+  private load(c: Candidates, logits: Float32Array, allowed: Uint32Array | undefined): void {
     const p = this.params;
+    c.load(logits, allowed);
     applyLogitBias(c, p.logitBias);
     applyRepetitionPenalty(c, this.windowCounts.keys(), p.repetitionPenalty);
     applyCountPenalties(c, this.answerCounts, p.presencePenalty, p.frequencyPenalty);
@@ -104,25 +102,17 @@ class ChainSampler implements Sampler {
 
   /** What `draw` chooses. */
   private drawQuickly(c: Candidates, logits: Float32Array, allowed: Uint32Array | undefined): number {
-    const p = this.params;
     const u = this.random.uniform();
-    const load = () => {
-      c.load(logits, allowed);
-      this.penalise(c);
-    };
     const asItIs = this.plain && allowed === undefined;
-    if (!asItIs) load();
-    const chosen = c.quickDraw(asItIs ? logits : null, p, u);
+    if (!asItIs) this.load(c, logits, allowed);
+    const chosen = c.quickDraw(asItIs ? logits : null, this.params, u);
     if (chosen >= 0) return chosen;
-    if (asItIs) load();
-    applyTemperature(c, p.temperature);
-    topP(c, p.topP);
-    minP(c, p.minP);
-    c.softmax();
-    return c.ids[c.at(u)]!;
+    if (asItIs) this.load(c, logits, allowed);
+    return c.ids[this.draw(c, u)]!;
   }
 
-  private draw(c: Candidates): number {
+  /** @param u for the last choice. Default: the next of the random numbers */
+  private draw(c: Candidates, u?: number): number {
     const p = this.params;
     // Before the temperature, which changes no order, so that fewer are divided.
     if (!this.mirostat) topK(c, p.topK);
@@ -133,7 +123,7 @@ class ChainSampler implements Sampler {
     typical(c, p.typicalP);
     if (p.xtcProbability > 0 && this.random.uniform() < p.xtcProbability) excludeTopChoices(c, p.xtcThreshold);
     c.softmax();
-    return c.at(this.random.uniform());
+    return c.at(u ?? this.random.uniform());
   }
 
   private remember(token: number): void {
