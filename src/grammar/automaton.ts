@@ -1,7 +1,7 @@
 import type { Budget } from "./budget.ts";
 import type { Expr, Grammar } from "./expr.ts";
 import { GrammarError, locate } from "./grammar-error.ts";
-import { FIRST_TOKEN_SYMBOL, type NodeSet } from "./nfa.ts";
+import { FIRST_TOKEN_SYMBOL } from "./nfa.ts";
 import { type RuleNodes, RuleSet } from "./rule-set.ts";
 
 /** Ways to begin a text through calls alone, without reading anything; more are refused as too ambiguous. */
@@ -57,8 +57,8 @@ export function buildAutomaton(grammar: Grammar, budget: Budget): Automaton {
     states = determinize(rules, budget);
   }
   const classes = symbolClasses(rules);
-  if (states.sets.length * classes.count > MAX_TABLE) {
-    throw new GrammarError("", `needs ${states.sets.length} states, which is too large`);
+  if (states.final.length * classes.count > MAX_TABLE) {
+    throw new GrammarError("", `needs ${states.final.length} states, which is too large`);
   }
   checkOpenings(states, rules, budget);
   removeDeadEnds(states, budget);
@@ -66,7 +66,6 @@ export function buildAutomaton(grammar: Grammar, budget: Budget): Automaton {
 }
 
 interface States {
-  readonly sets: NodeSet[];
   /** By state: lo, hi, target triples. */
   readonly moves: number[][];
   /** By state: rule, target pairs. */
@@ -78,36 +77,27 @@ interface States {
 }
 
 function determinize({ nfa, rules }: RuleSet, budget: Budget): States {
-  const states: States = { sets: [], moves: [], calls: [], final: [], ruleOf: [], starts: [] };
+  const states: States = { moves: [], calls: [], final: [], ruleOf: [], starts: [] };
   const determinizeRule = (rule: number, { start, end }: RuleNodes): void => {
-    const ids = new Map<NodeSet, number>();
-    const idOf = (targets: readonly number[]): number => {
-      const set = nfa.closed(targets);
+    const ids = new Map<number, number>();
+    const sets: number[] = [];
+    const first = states.final.length;
+    const idOf = (set: number): number => {
       let id = ids.get(set);
       if (id === undefined) {
-        id = states.sets.push(set) - 1;
+        id = first + sets.push(set) - 1;
         ids.set(set, id);
         states.ruleOf.push(rule);
-        states.final.push(set.includes(end));
+        states.final.push(nfa.has(set, end));
       }
       return id;
     };
-    states.starts.push(idOf([start]));
-    for (let id = states.starts[rule]!; id < states.sets.length; id++) {
-      const set = states.sets[id]!;
-      const moves: number[] = [];
-      for (const { lo, hi, targets } of nfa.moves(set)) moves.push(lo, hi, idOf(targets));
+    states.starts.push(idOf(nfa.closed([start])));
+    for (const set of sets) {
+      const moves = nfa.moves(set);
+      for (let m = 2; m < moves.length; m += 3) moves[m] = idOf(moves[m]!);
       states.moves.push(moves);
-      const returns = new Map<number, number[]>();
-      for (const node of set) {
-        const { calls } = nfa.nodes[node]!;
-        for (let c = 0; c < calls.length; c += 2) {
-          const known = returns.get(calls[c]!);
-          if (known) known.push(calls[c + 1]!);
-          else returns.set(calls[c]!, [calls[c + 1]!]);
-        }
-      }
-      states.calls.push([...returns].flatMap(([callee, targets]) => [callee, idOf(targets)]));
+      states.calls.push(nfa.calls(set).flatMap(([callee, to]) => [callee, idOf(to)]));
       budget.spend(moves.length + 1);
     }
   };
@@ -222,13 +212,7 @@ interface Classes {
 /** Symbols that no edge tells apart share a class. */
 function symbolClasses({ nfa, tokens }: RuleSet): Classes {
   const symbols = FIRST_TOKEN_SYMBOL + tokens.length;
-  const cut = new Uint8Array(symbols + 1);
-  for (const { edges } of nfa.nodes) {
-    for (let e = 0; e < edges.length; e += 3) {
-      cut[edges[e]!] = 1;
-      cut[edges[e + 1]! + 1] = 1;
-    }
-  }
+  const cut = nfa.cuts(symbols);
   const classOf = new Uint16Array(symbols);
   let current = 0;
   for (let symbol = 1; symbol < symbols; symbol++) classOf[symbol] = cut[symbol] ? ++current : current;

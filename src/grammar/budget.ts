@@ -1,7 +1,7 @@
 import { GrammarError } from "./grammar-error.ts";
 
 /**
- * Elementary steps that compiling one grammar may take: up to about 50 ms of CPU (bench/grammar.mjs). Steps and not time,
+ * Elementary steps that compiling one grammar may take: 20 to 80 ms of CPU once `warmUp` ran (bench/grammar.mjs). Steps and not time,
  * so that what is refused does not depend on the machine or its load.
  */
 export const MAX_STEPS = 250_000;

@@ -12,8 +12,8 @@ export interface StateSpace<S> {
   readonly start: S;
   /** The same for equal states. */
   key(state: S): unknown;
-  /** Ascending, disjoint byte ranges and where they lead. */
-  edges(state: S): Iterable<readonly [lo: number, hi: number, to: S]>;
+  /** Calls `edge` for ascending, disjoint byte ranges and where they lead. */
+  edges(state: S, edge: (lo: number, hi: number, to: S) => void): void;
   isFinal(state: S): boolean;
 }
 
@@ -39,15 +39,18 @@ export function exploreDfa<S>(space: StateSpace<S>, budget: Budget): ByteDfa | n
   idOf(space.start);
   const edges: number[][] = [];
   const final: boolean[] = [];
+  let out: number[] = [];
+  const edge = (lo: number, hi: number, to: S): void => {
+    budget.spend(1);
+    const target = idOf(to);
+    const last = out.length - 1;
+    if (last > 0 && out[last] === target && out[last - 1] === lo - 1) out[last - 1] = hi;
+    else out.push(lo, hi, target);
+  };
   for (let id = 0; id < states.length; id++) {
     budget.spend(STATE_COST);
-    const out: number[] = [];
-    for (const [lo, hi, to] of space.edges(states[id]!)) {
-      budget.spend(1);
-      const target = idOf(to);
-      if (out.length > 0 && out.at(-1) === target && out.at(-2) === lo - 1) out[out.length - 2] = hi;
-      else out.push(lo, hi, target);
-    }
+    out = [];
+    space.edges(states[id]!, edge);
     edges.push(out);
     final.push(space.isFinal(states[id]!));
   }
@@ -96,33 +99,35 @@ export function subtractDfa(a: ByteDfa, b: ByteDfa, budget: Budget): ByteDfa | n
   return combine(a, b, budget, true);
 }
 
-const OUTSIDE = -1;
-
 function combine(a: ByteDfa, b: ByteDfa, budget: Budget, subtract: boolean): ByteDfa | null {
-  type Pair = readonly [number, number];
-  const width = b.edges.length + 1;
-  return exploreDfa<Pair>(
+  // A state of `a` and one of `b`, or `outside` of what b reads.
+  const outside = b.edges.length;
+  const pair = (s: number, t: number) => s * (outside + 1) + t;
+  const first = (state: number) => Math.floor(state / (outside + 1));
+  const second = (state: number) => state % (outside + 1);
+  return exploreDfa<number>(
     {
-      start: [0, 0],
-      key: ([s, t]) => s * width + t + 1,
-      *edges([s, t]) {
-        const [left, right] = [a.edges[s]!, t === OUTSIDE ? [] : b.edges[t]!];
+      start: pair(0, 0),
+      key: (state) => state,
+      edges(state, edge) {
+        const left = a.edges[first(state)]!;
+        const right = b.edges[second(state)] ?? [];
         for (let e = 0, f = 0; e < left.length; e += 3) {
           const to = left[e + 2]!;
           let lo = left[e]!;
           const hi = left[e + 1]!;
           while (f < right.length && right[f + 1]! < lo) f += 3;
           for (let g = f; g < right.length && right[g]! <= hi && lo <= hi; g += 3) {
-            if (subtract && right[g]! > lo) yield [lo, right[g]! - 1, [to, OUTSIDE]];
+            if (subtract && right[g]! > lo) edge(lo, right[g]! - 1, pair(to, outside));
             lo = Math.max(lo, right[g]!);
             const end = Math.min(hi, right[g + 1]!);
-            yield [lo, end, [to, right[g + 2]!]];
+            edge(lo, end, pair(to, right[g + 2]!));
             lo = end + 1;
           }
-          if (subtract && lo <= hi) yield [lo, hi, [to, OUTSIDE]];
+          if (subtract && lo <= hi) edge(lo, hi, pair(to, outside));
         }
       },
-      isFinal: ([s, t]) => a.final[s]! && (t !== OUTSIDE && b.final[t]!) !== subtract,
+      isFinal: (state) => a.final[first(state)]! && (b.final[second(state)] ?? false) !== subtract,
     },
     budget,
   );

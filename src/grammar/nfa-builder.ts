@@ -22,6 +22,8 @@ export class NfaBuilder {
   readonly #budget: Budget;
   readonly #callbacks: Callbacks | null;
   readonly #sequences = new Map<CodePoints, ByteSequence[]>();
+  readonly #encoder = new TextEncoder();
+  readonly #encoded = new Map<string, Uint8Array>();
 
   /** @param callbacks null: expressions are regular */
   constructor(nfa: Nfa, budget: Budget, callbacks: Callbacks | null = null) {
@@ -35,7 +37,7 @@ export class NfaBuilder {
     const nfa = this.#nfa;
     switch (expr.kind) {
       case "text":
-        return this.#bytes(new TextEncoder().encode(expr.text), from);
+        return this.#bytes(this.#encode(expr.text), from);
       case "class": {
         const to = nfa.node();
         for (const bytes of this.#utf8(expr.points)) {
@@ -88,6 +90,16 @@ export class NfaBuilder {
     }
   }
 
+  /** A repeated text is encoded once. */
+  #encode(text: string): Uint8Array {
+    let bytes = this.#encoded.get(text);
+    if (bytes === undefined) {
+      bytes = this.#encoder.encode(text);
+      this.#encoded.set(text, bytes);
+    }
+    return bytes;
+  }
+
   #utf8(points: CodePoints): ByteSequence[] {
     let sequences = this.#sequences.get(points);
     if (sequences === undefined) {
@@ -124,7 +136,7 @@ export class NfaBuilder {
     for (let i = 0; i < parts.length; i++) {
       const [part, next] = [parts[i]!, parts[i + 1]];
       if (part.kind === "repeat" && next?.kind === "text" && this.#callbacks !== null) {
-        const bytes = new TextEncoder().encode(next.text);
+        const bytes = this.#encode(next.text);
         const rule = this.#callbacks.counted(part.item, part.min, part.max, bytes[0]!);
         if (rule !== null) {
           at = this.#bytes(bytes.subarray(1), this.#call(rule, at));

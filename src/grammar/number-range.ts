@@ -107,12 +107,12 @@ export function numberRange({ integer, low, high, multipleOf }: NumberRange, bud
     {
       start: { phase: "start", negative: false, zero: true, length: 0, behind: 0, orders: [0, 0], remainder: 0 },
       key: (s) => `${s.phase},${s.negative},${s.zero},${s.length},${s.behind},${s.orders.join()},${s.remainder}`,
-      *edges(state) {
-        if (state.phase === "start") yield [0x2d, 0x2d, { ...state, phase: "sign", negative: true }];
-        if (state.phase === "integer" && places > 0) yield [0x2e, 0x2e, atPoint(state)];
+      edges(state, edge) {
+        if (state.phase === "start") edge(0x2d, 0x2d, { ...state, phase: "sign", negative: true });
+        if (state.phase === "integer" && places > 0) edge(0x2e, 0x2e, atPoint(state));
         for (const digit of DIGITS) {
           const to = next(state, digit);
-          if (to !== null) yield [digit.charCodeAt(0), digit.charCodeAt(0), to];
+          if (to !== null) edge(digit.charCodeAt(0), digit.charCodeAt(0), to);
         }
       },
       isFinal: fits,

@@ -1,14 +1,11 @@
 import type { Budget } from "./budget.ts";
 import { type ByteDfa, exploreDfa } from "./byte-dfa.ts";
 import type { Expr } from "./expr.ts";
-import { Nfa, type NodeSet } from "./nfa.ts";
+import { Nfa } from "./nfa.ts";
 import { NfaBuilder } from "./nfa-builder.ts";
 
-interface Subset {
-  readonly nodes: NodeSet;
-  /** Nothing has been read. */
-  readonly first: boolean;
-}
+/** The state in which nothing has been read; the others are sets of nodes. */
+const START = -1;
 
 /**
  * The deterministic automaton of an expression without rules and tokens; null when it matches nothing. Anchors hold at
@@ -19,16 +16,16 @@ export function toDfa(expr: Expr, budget: Budget): ByteDfa | null {
   const nfa = new Nfa(budget);
   const start = nfa.node();
   const end = new NfaBuilder(nfa, budget).add(expr, start);
-  return exploreDfa<Subset>(
+  const first = nfa.closedAtStart(start);
+  return exploreDfa<number>(
     {
-      start: { nodes: nfa.closure([start], { start: true }), first: true },
-      key: ({ nodes, first }) => (first ? "start" : nodes),
-      *edges({ nodes }) {
-        for (const { lo, hi, targets } of nfa.moves(nodes)) {
-          yield [lo, hi, { nodes: nfa.closed(targets), first: false }];
-        }
+      start: START,
+      key: (set) => set,
+      edges(set, edge) {
+        const moves = nfa.moves(set === START ? first : set);
+        for (let m = 0; m < moves.length; m += 3) edge(moves[m]!, moves[m + 1]!, moves[m + 2]!);
       },
-      isFinal: ({ nodes, first }) => nfa.closure(nodes, { start: first, end: true }).includes(end),
+      isFinal: (set) => (set === START ? nfa.reachesAtEnd(first, end, { start: true }) : nfa.reachesAtEnd(set, end)),
     },
     budget,
   );

@@ -56,12 +56,12 @@ function ofLength(min: number, max: number, budget: Budget, { plain }: StringFor
     {
       start: [0, 0],
       key: ([state, count]) => state * (most + 1) + count,
-      *edges([state, count]) {
+      edges([state, count], edge) {
         if (state === 0 && count === max) return;
         const out = edges[state]!;
         for (let e = 0; e < out.length; e += 3) {
           const to = out[e + 2]!;
-          yield [out[e]!, out[e + 1]!, final[to] ? [0, Math.min(count + 1, most)] : [to, count]];
+          edge(out[e]!, out[e + 1]!, final[to] ? [0, Math.min(count + 1, most)] : [to, count]);
         }
       },
       isFinal: ([state, count]) => state === 0 && count >= min,

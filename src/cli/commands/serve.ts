@@ -189,11 +189,12 @@ export const serve = defineCommand({
     const redis =
       given.redis === undefined ? null : await openRedis(given.redis, (problem) => void stderr.line(problem));
     // Not at the top: the other commands start faster without a server.
-    const [{ createApp }, { listen }, { Metrics }, { ModelDirectory }] = await Promise.all([
+    const [{ createApp }, { listen }, { Metrics }, { ModelDirectory }, { warmUp }] = await Promise.all([
       import("../../server/app.ts"),
       import("../../server/listen.ts"),
       import("../../server/metrics.ts"),
       import("../../server/model-directory.ts"),
+      import("../../grammar/warm-up.ts"),
     ]);
     const { cacheMemory, maxBody: maxBodyBytes, maxWaiting, prefixCache, prefixCacheSize } = given;
     const compute = { backend, threads, numerics, cacheType, contextSize, parallel, cacheMemory, deterministic };
@@ -232,6 +233,7 @@ export const serve = defineCommand({
     try {
       await directory.start({ load: !given.lazy, signal });
       await stdout.line(`listening on ${server.url}`);
+      await warmUp(signal);
       await server.closed;
     } catch (error) {
       // The signal's reason: loading was broken off, which is what was wanted.
