@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { openLlamaLogits } from "../bench/peers/llama-logits.mjs";
 import { benchmarkSections, storedRuns } from "../bench/peers/report.mjs";
 import { numericsSections } from "../bench/peers/report-quantize.mjs";
-import { type Engine, measureSpeed, order, ratiosOf } from "../bench/peers/speed.mjs";
+import { type Engine, measureDepths, measureSpeed, order, ratiosOf } from "../bench/peers/speed.mjs";
 import { bootstrapMean, median, percentile, spread } from "../bench/peers/statistics.mjs";
 import { againstBest } from "../bench/serve/streams.mjs";
 
@@ -32,6 +32,29 @@ describe("engines that are compared", () => {
     expect(log).toEqual([...forth, ...forth.toReversed(), ...forth]);
     expect(entries[0]!.prompt).toEqual({ median: 220.5, min: 210, max: 231, runs: [210, 211, 220, 221, 230, 231] });
     expect(order([1, 2], 1)).toEqual([2, 1]);
+  });
+
+  it("measure several depths in one process a round", async () => {
+    const log: string[] = [];
+    const deep = (name: string, speed: number) => ({
+      ...engine(name, "", [], speed),
+      measureDepths: async (_file: string, { depths, repeat }: { depths: readonly number[]; repeat: number }) => {
+        log.push(name);
+        return depths.map((depth) => {
+          const runs = Array.from({ length: repeat }, (_, i) => speed - depth + i);
+          return { prompt: runs, generate: runs, facts: {} };
+        });
+      },
+    });
+    const work = { prompt: 8, generate: 2, depths: [1, 50], rounds: 2, repeat: 1, threads: 1 };
+    const [short, long] = await measureDepths([deep("a", 100), deep("b", 200)], "m.gguf", work, say);
+    expect(log).toEqual(["a", "b", "b", "a"]);
+    expect(short).toMatchObject({ depth: 1, rounds: 2, runsPerRound: 1 });
+    expect(short!.entries.map(({ generate }) => generate.runs)).toEqual([
+      [99, 99],
+      [199, 199],
+    ]);
+    expect(long!.entries.map(({ generate }) => generate.median)).toEqual([50, 150]);
   });
 
   it("count with the faster of their settings, phase by phase", () => {

@@ -22,19 +22,16 @@ import { runProgram } from "./program.mjs";
 /** The command line of `deepts`. */
 export const DEEPTS = [process.execPath, path.join(root, "bin", "deepts.mjs")];
 
-/** @param {string} [cacheType] of `--cache-type`. Default: what the numerics bring @returns {Engine} */
+/**
+ * `measureDepths` measures several depths in one process: where a process got its memory changes its speed by more than a depth may.
+ * @param {string} [cacheType] of `--cache-type`. Default: what the numerics bring
+ * @returns {Engine & { measureDepths: (file: string, work: Omit<Work, "depth"> & { depths: number[] }) => Promise<Measured[]> }}
+ */
 export function deepts(cacheType) {
-  const measure = async (file, { prompt, generate, depth, repeat, threads }) => {
-    const args = {
-      model: file,
-      threads,
-      prompt,
-      generate,
-      depth,
-      repeat,
-      ...(cacheType && { "cache-type": cacheType }),
-    };
-    const flags = Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const measureDepths = async (file, { prompt, generate, depths, repeat, threads }) => {
+    const args = { model: file, threads, prompt, generate, repeat, ...(cacheType && { "cache-type": cacheType }) };
+    const given = [...Object.entries(args), ...depths.map((depth) => ["depth", depth])];
+    const flags = given.flatMap(([name, value]) => [`--${name}`, String(value)]);
     const { stdout } = await runProgram([...DEEPTS, "bench", ...flags, "--json"]);
     const {
       results,
@@ -46,24 +43,27 @@ export function deepts(cacheType) {
       loadSeconds,
       outputCheck,
     } = JSON.parse(stdout);
-    const phase = (name) => results.find((result) => result[name] > 0);
-    const { activeBytes, distinctExperts } = phase("generate");
-    return {
-      prompt: phase("prompt").runs,
-      generate: phase("generate").runs,
-      facts: {
-        backend,
-        numerics,
-        cacheType: cache,
-        batch,
-        outputCheck,
-        activeBytes,
-        distinctExperts: { prompt: phase("prompt").distinctExperts, generate: distinctExperts },
-      },
-      observed: { machineSpeed, loadSeconds },
-    };
+    return depths.map((depth) => {
+      const phase = (name) => results.find((result) => result[name] > 0 && result.depth === depth);
+      const { activeBytes, distinctExperts } = phase("generate");
+      return {
+        prompt: phase("prompt").runs,
+        generate: phase("generate").runs,
+        facts: {
+          backend,
+          numerics,
+          cacheType: cache,
+          batch,
+          outputCheck,
+          activeBytes,
+          distinctExperts: { prompt: phase("prompt").distinctExperts, generate: distinctExperts },
+        },
+        observed: { machineSpeed, loadSeconds },
+      };
+    });
   };
-  return { name: "DeepTS", how: cacheType ? `${cacheType} cache` : "default numerics", measure };
+  const measure = async (file, { depth, ...work }) => (await measureDepths(file, { ...work, depths: [depth] }))[0];
+  return { name: "DeepTS", how: cacheType ? `${cacheType} cache` : "default numerics", measure, measureDepths };
 }
 
 /**

@@ -8,14 +8,14 @@ import { deepts, ikLlamaCpp, llamaCpp } from "./engines.mjs";
 import { deeptsInChromium, wllama } from "./in-chromium.mjs";
 import { nodeLlamaCpp } from "./node-llama-cpp.mjs";
 import { llamaProgram, runParts } from "./run-parts.mjs";
-import { measureSpeed } from "./speed.mjs";
+import { measureDepths, measureSpeed } from "./speed.mjs";
 
 const START = { prompt: 512, generate: 32, depth: 0, rounds: 5, repeat: 2 };
 const DEEP = { prompt: 256, generate: 16, depth: 4096, rounds: 2, repeat: 3 };
 const PAGE = { prompt: 256, generate: 16, depth: 0, rounds: 2, repeat: 3 };
 /** Short and long contexts, of which decoding is compared. */
 const DEPTHS = [1024, 15872];
-const AT_DEPTH = { prompt: 64, generate: 16, rounds: 1, repeat: 5 };
+const AT_DEPTH = { prompt: 64, generate: 16, rounds: 2, repeat: 5 };
 const LOAD_ROUNDS = 5;
 
 /** What can be measured; a part is a function of the run, so that --only chooses. */
@@ -26,12 +26,8 @@ const PARTS = {
   "q8-deep": (run) => speed(run, "lite6", "Q8_0", DEEP),
   depths: async (run) => {
     const file = await run.model("lite6", "Q4_K_M");
-    const engines = [deepts("q8_0"), deepts()];
-    const depths = [];
-    for (const depth of DEPTHS) {
-      depths.push(await measureSpeed(engines, file, { ...AT_DEPTH, depth, threads: run.threads }, say));
-    }
-    return { file: path.basename(file), depths };
+    const work = { ...AT_DEPTH, depths: DEPTHS, threads: run.threads };
+    return { file: path.basename(file), depths: await measureDepths([deepts("q8_0"), deepts()], file, work, say) };
   },
   "wasm-q4": (run) => inChromium(run, "Q4_0", 2),
   "wasm-q8": (run) => inChromium(run, "Q8_0", 2),

@@ -41,4 +41,20 @@ export function measureSpeed(
   work: Work & { readonly rounds: number },
   say: (text: string) => void,
 ): Promise<{ readonly entries: readonly Entry[]; readonly ratios: readonly Ratio[] }>;
+export interface DepthsWork extends Omit<Work, "depth"> {
+  readonly depths: readonly number[];
+}
+export function measureDepths(
+  engines: readonly (Engine & { measureDepths(file: string, work: DepthsWork): Promise<readonly Measured[]> })[],
+  file: string,
+  work: DepthsWork & { readonly rounds: number },
+  say: (text: string) => void,
+): Promise<
+  readonly {
+    readonly depth: number;
+    readonly rounds: number;
+    readonly runsPerRound: number;
+    readonly entries: readonly Entry[];
+  }[]
+>;
 export function ratiosOf(entries: readonly Entry[]): Ratio[];

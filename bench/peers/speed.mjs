@@ -20,7 +20,33 @@ export async function measureSpeed(engines, file, { rounds, ...work }, say) {
       measured.get(engine).push(await engine.measure(file, work));
     }
   }
-  const entries = [...measured].map(([{ name, how }, list]) => ({
+  const entries = entriesOf(measured);
+  const { prompt, generate, depth, repeat, threads } = work;
+  return { prompt, generate, depth, threads, rounds, runsPerRound: repeat, entries, ratios: ratiosOf(entries) };
+}
+
+/**
+ * Measures several depths of one file, all of a round in one process, so that they can be compared.
+ * @param {import("./engines.mjs").Engine[]} engines those that have `measureDepths`
+ * @param {string} file
+ * @param {{ prompt: number, generate: number, depths: number[], rounds: number, repeat: number, threads: number }} work
+ * @param {(text: string) => void} say
+ */
+export async function measureDepths(engines, file, { rounds, ...work }, say) {
+  const measured = work.depths.map(() => new Map(engines.map((engine) => [engine, []])));
+  for (let round = 0; round < rounds; round++) {
+    for (const engine of order(engines, round)) {
+      say(`round ${round + 1} of ${rounds}: ${engine.name}, ${engine.how}`);
+      for (const [i, one] of (await engine.measureDepths(file, work)).entries()) measured[i].get(engine).push(one);
+    }
+  }
+  const { prompt, generate, depths, repeat, threads } = work;
+  const how = { prompt, generate, threads, rounds, runsPerRound: repeat };
+  return depths.map((depth, i) => ({ ...how, depth, entries: entriesOf(measured[i]) }));
+}
+
+function entriesOf(measured) {
+  return [...measured].map(([{ name, how }, list]) => ({
     engine: name,
     how,
     prompt: spread(list.flatMap((one) => one.prompt)),
@@ -28,8 +54,6 @@ export async function measureSpeed(engines, file, { rounds, ...work }, say) {
     facts: list[0].facts,
     ...(list[0].observed ? { observed: list.map(({ observed }) => observed) } : {}),
   }));
-  const { prompt, generate, depth, repeat, threads } = work;
-  return { prompt, generate, depth, threads, rounds, runsPerRound: repeat, entries, ratios: ratiosOf(entries) };
 }
 
 /**

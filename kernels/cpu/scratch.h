@@ -14,13 +14,21 @@ constexpr size_t kInputs = 30;
 constexpr size_t kBand = 32;
 /** Cached positions whose softmax is taken at once. Fixed, and counted from position 0: results do not depend on the batch. */
 constexpr size_t kSplit = 256;
+/**
+ * The same in fast attention to so many entries: equal parts, two for each 1024 entries, but at most 64. Each costs a pass over
+ * the sums, and its first entries are seldom there ahead of time.
+ */
+inline constexpr size_t split_of(size_t entries) {
+  const size_t parts = 2 * std::min<size_t>((entries + 1023) / 1024, 32);
+  return std::max(kSplit, (entries + parts - 1) / parts);
+}
 /** Limit of the router: its intermediate results lie on the stack. */
 constexpr size_t kMaxExperts = 1024;
 /** Limit of attention, likewise. */
 constexpr size_t kMaxHeads = 1024;
 /** Rows of a step that attention takes at once. */
 constexpr size_t kAttentionRows = 32;
-/** Blocks of kSplit positions whose partial results are held at once. */
+/** Blocks of positions whose partial results are held at once. */
 constexpr size_t kPartials = 64;
 
 /** Queries and widths of fast attention are filled up to a multiple of this, which all targets' lanes divide. */
@@ -30,7 +38,9 @@ inline constexpr size_t padded(size_t n) { return (n + kPad - 1) / kPad * kPad; 
 inline constexpr size_t odd_stride(size_t n) { return padded(n) / kPad % 2 == 0 ? padded(n) + kPad : padded(n); }
 /** Positions that fast attention takes at once: of a generated row, of prompt rows, and while it expands latents. */
 constexpr size_t kChunk = 64, kPromptChunk = 128, kExpanded = 32;
-static_assert(kChunk == qgemm::kStoredRows && kPad % qgemm::kMixColumns == 0);
+/** Of a generated row, where latents of f16 become integers. */
+constexpr size_t kWideChunk = qgemm::kWideRows;
+static_assert(kChunk == qgemm::kStoredRows && kChunk <= kWideChunk && kPad % qgemm::kMixColumns == 0);
 /** Queries of a prompt that are computed together. */
 constexpr size_t kPromptQueries = 32;
 
@@ -100,8 +110,9 @@ inline bool is_fast(const GqaAttentionOp& op, const Step& step) {
 
 /** Whether generated rows take the latents as integers: those of Q8_0, and those of f16 where products of such are faster. */
 inline bool takes_codes(const MlaAttentionOp& op, const Step& step) {
-  const bool has_products = op.latent->dtype == DType::Q8_0 || (op.latent->dtype == DType::F16 && step.products->read_f16);
-  return step.fast && has_products && op.latent->width % qgemm::kColumnsPerBlock == 0;
+  if (!step.fast || op.latent->width % qgemm::kColumnsPerBlock != 0) return false;
+  const bool wide = op.latent->dtype == DType::F16 && op.k_rope->dtype == DType::F16 && op.k_rope->width % qgemm::kColumnsPerBlock == 0;
+  return op.latent->dtype == DType::Q8_0 || (wide && step.products->read_f16);
 }
 
 /** Whether kvBKey is packed in matrices [latent, nope], which absorb a query with one product. */

@@ -1,6 +1,6 @@
 // Attention over the paged cache: see src/backends/reference/ops/attention.ts for the meaning of the ops.
 //
-// The cached positions of a row are taken in blocks of kSplit, counted from position 0. A block gives, for all heads in
+// The cached positions of a row are taken in blocks, counted from position 0. A block gives, for all heads in
 // one pass over its cache rows, a softmax of its own: the highest score, the sum of the weights and the weighted mean.
 // Blocks are computed by whichever thread is free, and merged in ascending order.
 namespace dts::DTS_TARGET {
@@ -102,37 +102,63 @@ inline Entries entries_of(const Step& step, size_t t, const Tensor* selection) {
   return {list, count};
 }
 
+/** Entries [from, from + n) of row t. */
+struct Block {
+  size_t t;
+  Entries entries;
+  size_t from, n;
+};
+
+/** Cache rows of a block: those of entries [first, first + n) of it. */
+inline void list_cache_rows(const Step& step, const Block& block, size_t first, size_t n, size_t* rows) {
+  const auto& [t, entries, start, whole] = block;
+  const size_t from = start + first;
+  if (entries.list) {
+    for (size_t i = 0; i < n; ++i) rows[i] = step.cache_row(t, entries.position(from + i));
+    return;
+  }
+  for (size_t i = 0; i < n;) {
+    const size_t first = step.cache_row(t, from + i), end = std::min(n, i + step.page_size - (from + i) % step.page_size);
+    for (size_t row = first; i < end; ++i, ++row) rows[i] = row;
+  }
+}
+
 /**
  * Attention of rows [t0, t0 + rows), rows <= kAttentionRows, for `heads` heads with values of `width`: fills mean, peak and
  * mass of the scratch.
- * @param block (t, cache_rows, n, part): attends to n cache rows and writes part `part` of the scratch
+ * @param split how many entries a block has, of a row that has at most so many
+ * @param attend (block, next, part): attends to a block and writes part `part` of the scratch; next, which may be empty, is
+ * likely the block that comes after
  */
-template <class Block>
+template <class Split, class Attend>
 inline void attend_rows(const Step& step, Worker& worker, size_t t0, size_t rows, size_t heads, size_t width,
-                        const AttentionScratch& at, const Tensor* selection, const Block& block) {
+                        const AttentionScratch& at, const Tensor* selection, const Split& split, const Attend& attend) {
   float* memory = step.scratch.floats.data();
-  size_t first_item[kAttentionRows + 1];
+  size_t first_item[kAttentionRows + 1], sizes[kAttentionRows];
   first_item[0] = 0;
   for (size_t r = 0; r < rows; ++r) {
-    first_item[r + 1] = first_item[r] + (most_entries(step, t0 + r, selection) + kSplit - 1) / kSplit;
+    const size_t most = most_entries(step, t0 + r, selection);
+    sizes[r] = split(most);
+    first_item[r + 1] = first_item[r] + (most + sizes[r] - 1) / sizes[r];
   }
   const size_t items = first_item[rows];
   for (size_t base = 0; base < items; base += kPartials) {
     const size_t end = std::min(items, base + kPartials);
-    worker.share(end - base, [&](size_t i) {
+    const auto block_of = [&](size_t item) -> Block {
+      if (item >= end) return {};
       size_t r = 0;
-      while (first_item[r + 1] <= base + i) ++r;
+      while (first_item[r + 1] <= item) ++r;
       const Entries entries = entries_of(step, t0 + r, selection);
-      const size_t from = (base + i - first_item[r]) * kSplit;
-      if (from >= entries.count) return;
-      const size_t n = std::min(kSplit, entries.count - from);
-      size_t cache_rows[kSplit];
-      for (size_t s = 0; s < n; ++s) cache_rows[s] = step.cache_row(t0 + r, entries.position(from + s));
-      block(t0 + r, cache_rows, n, i);
+      const size_t from = (item - first_item[r]) * sizes[r];
+      return {t0 + r, entries, from, from < entries.count ? std::min(sizes[r], entries.count - from) : 0};
+    };
+    worker.share(end - base, [&](size_t i) {
+      const Block block = block_of(base + i);
+      if (block.n > 0) attend(block, block_of(base + i + 1), i);
     });
     worker.share(rows * heads, [&](size_t i) {
       const size_t r = i / heads;
-      const size_t blocks = (entries_of(step, t0 + r, selection).count + kSplit - 1) / kSplit;
+      const size_t blocks = (entries_of(step, t0 + r, selection).count + sizes[r] - 1) / sizes[r];
       for (size_t item = std::max(base, first_item[r]); item < std::min(end, first_item[r] + blocks); ++item) {
         const size_t part = (item - base) * heads + i % heads;
         merge_block(item == first_item[r], memory[at.part_peak + part], memory[at.part_mass + part],
@@ -142,6 +168,8 @@ inline void attend_rows(const Step& step, Worker& worker, size_t t0, size_t rows
     });
   }
 }
+
+inline size_t fixed_split(size_t) { return kSplit; }
 
 /** queries[r][h] = kvBKey[h]^T qNope[t0 + r][h], in either layout of kvBKey. */
 inline void absorb(const MlaAttentionOp& op, Worker& worker, size_t t0, size_t rows, float* queries) {
@@ -201,7 +229,10 @@ inline void mla_attention_exact(const MlaAttentionOp& op, const Step& step, Work
   for (size_t t0 = 0; t0 < step.batch.rows; t0 += kAttentionRows) {
     const size_t rows = std::min(kAttentionRows, step.batch.rows - t0);
     absorb(op, worker, t0, rows, memory + at.queries);
-    const auto block = [&](size_t t, const size_t* cache_rows, size_t n, size_t part) {
+    const auto attend = [&](const Block& block, const Block&, size_t part) {
+      const size_t t = block.t, n = block.n;
+      size_t cache_rows[kSplit];
+      list_cache_rows(step, block, 0, n, cache_rows);
       const float* latents[kSplit];
       const float* ropes[kSplit];
       const float* queries[kMaxHeads];
@@ -221,7 +252,7 @@ inline void mla_attention_exact(const MlaAttentionOp& op, const Step& step, Work
                       latent};
       attend_block(all, latents, ropes, latents, n, queries, worker.scratch);
     };
-    attend_rows(step, worker, t0, rows, heads, latent, at, op.selected ? &op.selection : nullptr, block);
+    attend_rows(step, worker, t0, rows, heads, latent, at, op.selected ? &op.selection : nullptr, fixed_split, attend);
     expand_values(op, worker, t0, rows, {memory + at.mean, memory + at.mass, heads, latent});
   }
 }
@@ -232,7 +263,10 @@ inline void gqa_attention_exact(const GqaAttentionOp& op, const Step& step, Work
   float* memory = step.scratch.floats.data();
   for (size_t t0 = 0; t0 < step.batch.rows; t0 += kAttentionRows) {
     const size_t rows = std::min(kAttentionRows, step.batch.rows - t0);
-    const auto block = [&](size_t t, const size_t* cache_rows, size_t n, size_t part) {
+    const auto attend = [&](const Block& block, const Block&, size_t part) {
+      const size_t t = block.t, n = block.n;
+      size_t cache_rows[kSplit];
+      list_cache_rows(step, block, 0, n, cache_rows);
       const float* keys[kSplit];
       const float* values[kSplit];
       const float* queries[kMaxHeads];
@@ -255,7 +289,7 @@ inline void gqa_attention_exact(const GqaAttentionOp& op, const Step& step, Work
         attend_block(some, keys, nullptr, values, n, queries, worker.scratch);
       }
     };
-    attend_rows(step, worker, t0, rows, heads, dim, at, nullptr, block);
+    attend_rows(step, worker, t0, rows, heads, dim, at, nullptr, fixed_split, attend);
     worker.share(rows, [&](size_t r) {
       for (size_t h = 0; h < heads; ++h) {
         const float* mean = memory + at.mean + (r * heads + h) * dim;

@@ -1,44 +1,44 @@
 // Attention of the numerics `fast`, and of caches that are not f32. Generated rows read the latents as they are (absorbed
-// form), a block of kSplit entries at a time by whichever thread is free; prompt rows multiply them out (expanded form), for
+// form), a block of entries at a time by whichever thread is free; prompt rows multiply them out (expanded form), for
 // one head and all rows of a sequence at once. The row's kind alone decides, so that a row's result has the same bits
 // however its prompt was cut and whatever else is in the step.
 namespace dts::DTS_TARGET {
 
-/** to[i * stride + lane] = from[i] */
-inline void scatter(const float* from, size_t n, float* to, size_t stride) {
-  for (size_t i = 0; i < n; ++i) to[i * stride] = from[i];
-}
-
 /**
  * Rows [t0, t0 + rows) of the absorbed form, whose queries lie flipped in the scratch; leaves mean and mass there.
- * @param attend_chunk (flash, group, cache_rows, n, more, first) attends to n cache rows, the entries from `first` on, which
- * `more` rows follow
+ * @param chunk entries that are taken at once, at most kWideChunk
+ * @param attend_chunk (flash, group, cache_rows, n, more, first) attends to n cache rows, the entries from `first` on; behind
+ * them are those of `more` entries that likely come next
  */
 template <class AttendChunk>
 inline void attend_generated(const Step& step, Worker& worker, size_t t0, size_t rows, const FlashShape& s,
-                             const AttentionScratch& at, const Tensor* selection, const AttendChunk& attend_chunk) {
+                             const AttentionScratch& at, const Tensor* selection, size_t chunk, const AttendChunk& attend_chunk) {
   float* memory = step.scratch.floats.data();
   const size_t lanes = s.lanes(), width = padded(s.width);
-  const auto block = [&](size_t t, const size_t* cache_rows, size_t n, size_t part) {
+  const auto attend = [&](const Block& block, const Block& next, size_t part) {
     for (size_t g = 0; g < s.groups; ++g) {
       const size_t first = part * s.groups * lanes + g * lanes;
-      const Flash flash{lanes,
-                        memory + at.flipped + ((t - t0) * s.groups + g) * s.depth * lanes,
-                        s.depth,
-                        s.scale,
-                        memory + at.part_peak + first,
-                        memory + at.part_mass + first,
-                        memory + at.part_mean + first * width,
-                        width,
-                        nullptr};
-      forget(flash);
-      for (size_t from = 0; from < n; from += kChunk) {
-        const size_t count = std::min(kChunk, n - from);
-        attend_chunk(flash, g, cache_rows + from, count, n - from - count, from);
+      Flash flash{lanes,
+                  memory + at.flipped + ((block.t - t0) * s.groups + g) * s.depth * lanes,
+                  s.depth,
+                  s.scale,
+                  memory + at.part_peak + first,
+                  memory + at.part_mass + first,
+                  memory + at.part_mean + first * width,
+                  width,
+                  nullptr,
+                  false};
+      for (size_t done = 0; done < block.n; done += chunk, flash.onto = true) {
+        size_t cache_rows[2 * kWideChunk];
+        const size_t count = std::min(chunk, block.n - done), left = block.n - done - count;
+        const size_t more = std::min(chunk, left > 0 ? left : next.n);
+        list_cache_rows(step, block, done, count, cache_rows);
+        list_cache_rows(step, left > 0 ? block : next, left > 0 ? done + count : 0, more, cache_rows + count);
+        attend_chunk(flash, g, cache_rows, count, more, done);
       }
     }
   };
-  attend_rows(step, worker, t0, rows, s.groups * lanes, width, at, selection, block);
+  attend_rows(step, worker, t0, rows, s.groups * lanes, width, at, selection, split_of, attend);
 }
 
 /**
@@ -99,9 +99,9 @@ inline void attend_prompt(const Step& step, float* memory, const PromptScratch& 
                  memory + at.mass + first,
                  memory + at.mean + first * width,
                  width,
-                 memory + at.limits + first};
+                 memory + at.limits + first,
+                 false};
   };
-  for (size_t set = 0; set < sets; ++set) forget(flash(set));
   float* chunk = memory + at.chunk;
   const size_t end = position(count - 1) + 1;
   for (size_t from = 0; from < end; from += kPromptChunk) {
@@ -110,6 +110,7 @@ inline void attend_prompt(const Step& step, float* memory, const PromptScratch& 
       const size_t seen = position(set * Q + Q - 1) + 1;
       if (seen <= from) continue;
       Flash f = flash(set);
+      f.onto = from > 0;
       const size_t n = std::min(kPromptChunk, seen - from);
       if (from + n <= position(set * Q) + 1) f.limits = nullptr;
       attend(f, {chunk, chunk + s.value_at(), stride, n}, from, memory + at.scores);
@@ -227,14 +228,14 @@ inline void mla_absorbed(const MlaAttentionOp& op, const Step& step, Worker& wor
     worker.share(rows, [&](size_t r) {
       const float* queries = memory + at.queries + r * s.heads * latent;
       float* flipped = memory + at.flipped + r * s.depth * lanes;
+      if (codes) return codes->pack(queries, s.heads, t0 + r, flipped, worker.scratch);
       std::fill_n(flipped, s.depth * lanes, 0.0f);
       for (size_t h = 0; h < s.heads; ++h) {
-        if (!codes) scatter(queries + h * latent, latent, flipped + h, lanes);
+        scatter(queries + h * latent, latent, flipped + h, lanes);
         scatter(op.q_rope.data + (t0 + r) * op.q_rope.width + h * rope, rope, flipped + latent * lanes + h, lanes);
       }
-      if (codes) codes->pack(queries, s.heads, flipped, worker.scratch);
     });
-    attend_generated(step, worker, t0, rows, s, at, selection,
+    attend_generated(step, worker, t0, rows, s, at, selection, codes ? codes->chunk() : kChunk,
                      [&](const Flash& flash, size_t, const size_t* cache_rows, size_t n, size_t more, size_t first) {
                        if (codes) codes->attend(flash, cache_rows, n, more, first, worker.scratch);
                        else attend_floats(flash, s, 0, cache_rows, n, first, worker.scratch, fill);
@@ -278,7 +279,7 @@ inline void gqa_generated(const GqaAttentionOp& op, const Step& step, Worker& wo
       const float* q = op.q.data + t0 * op.q.width + i * s.heads * s.depth;
       for (size_t h = 0; h < s.heads; ++h) scatter(q + h * s.depth, s.depth, flipped + h, lanes);
     });
-    attend_generated(step, worker, t0, rows, s, at, nullptr,
+    attend_generated(step, worker, t0, rows, s, at, nullptr, kChunk,
                      [&](const Flash& flash, size_t g, const size_t* cache_rows, size_t n, size_t, size_t first) {
                        attend_floats(flash, s, s.value_at(), cache_rows, n, first, worker.scratch, [&](size_t row, float* chunk) {
                          read_cache(*op.key, row, g * s.depth, s.depth, chunk);

@@ -2,6 +2,11 @@
 // queries lie in the lanes: those of all heads of a row (latent attention, absorbed), or of many rows (a prompt).
 namespace dts::DTS_TARGET {
 
+/** A query of `n` floats, to a lane. */
+inline void scatter(const float* from, size_t n, float* to, size_t stride) {
+  for (size_t i = 0; i < n; ++i) to[i * stride] = from[i];
+}
+
 /** Keys and values of a chunk: rows of `stride` floats, n <= kChunk of them. */
 struct Chunk {
   const float* keys;
@@ -25,24 +30,20 @@ struct Flash {
   size_t values;
   /** [queries]: entries that each query sees, counted as the caller counts `first`; null for all */
   const float* limits;
+  /** Whether there were chunks before; without, peak, mass and mean are only written. */
+  bool onto;
 };
-
-inline void forget(const Flash& f) {
-  std::fill_n(f.peak, f.queries, -std::numeric_limits<float>::infinity());
-  std::fill_n(f.mass, f.queries, 0.0f);
-  std::fill_n(f.mean, f.queries * f.values, 0.0f);
-}
 
 /**
  * Turns the scores [n, queries] into weights relative to the new peaks.
  * @param factors [queries]: what the sums so far have to be multiplied by
- * @returns whether any of these is not 1
+ * @returns whether there are any, and a factor is not 1
  */
 inline bool weigh(const Flash& f, size_t n, float first, float* scores, float* factors) {
   const F32 lowest = F32::splat(-std::numeric_limits<float>::infinity()), scale = F32::splat(f.scale);
   bool changed = false;
   for (size_t h = 0; h < f.queries; h += F32::lanes) {
-    const F32 old = F32::load(f.peak + h);
+    const F32 old = f.onto ? F32::load(f.peak + h) : lowest;
     F32 peak = old;
     for (size_t s = 0; s < n; ++s) {
       float* at = scores + s * f.queries + h;
@@ -52,7 +53,7 @@ inline bool weigh(const Flash& f, size_t n, float first, float* scores, float* f
       peak = max(score, peak);
     }
     const F32 factor = exp(sub(old, peak));
-    F32 mass = mul(F32::load(f.mass + h), factor);
+    F32 mass = f.onto ? mul(F32::load(f.mass + h), factor) : F32::zero();
     for (size_t s = 0; s < n; ++s) {
       float* at = scores + s * f.queries + h;
       const F32 weight = exp(sub(F32::load(at), peak));
@@ -64,7 +65,7 @@ inline bool weigh(const Flash& f, size_t n, float first, float* scores, float* f
     factor.store(factors + h);
     for (size_t i = 0; i < F32::lanes; ++i) changed |= factors[h + i] != 1.0f;
   }
-  return changed;
+  return changed && f.onto;
 }
 
 /** The same, with the sums of values so far made relative to the new peaks. */
@@ -86,7 +87,7 @@ inline void attend(const Flash& f, const Chunk& chunk, size_t first, float* scra
   float* scores = factors + f.queries;
   multiply(chunk.n, f.queries, {chunk.keys, chunk.stride, 1}, f.q, f.queries, f.depth, false, scores, f.queries);
   renew(f, chunk.n, first, scores, factors);
-  multiply(f.queries, f.values, {scores, 1, f.queries}, chunk.values, chunk.stride, chunk.n, true, f.mean, f.values);
+  multiply(f.queries, f.values, {scores, 1, f.queries}, chunk.values, chunk.stride, chunk.n, f.onto, f.mean, f.values);
 }
 
 }  // namespace dts::DTS_TARGET

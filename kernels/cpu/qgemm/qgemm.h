@@ -41,7 +41,7 @@ struct QBlock {
 constexpr size_t kColumnsPerBlock = 32;
 constexpr int32_t kWideCode = 8191;
 constexpr size_t kPackedAlignment = 64;  // of packed weights, in bytes
-constexpr size_t kStoredRows = 64, kMixColumns = 16;
+constexpr size_t kStoredRows = 64, kWideRows = 128, kMixColumns = 16;
 constexpr size_t kQBlockBytes = sizeof(QBlock);
 static_assert(kQBlockBytes == 60);
 
@@ -71,19 +71,23 @@ struct StoredRows {
   const uint8_t* const* ahead;  // [kStoredRows] rows that mix fetches into the cache for a later call, or null
 };
 
-// Queries [lanes, cols] in codes of 14 bits: their steps [cols / 32, lanes], and two codes side by side [cols / 2, lanes].
+// Queries [lanes, cols] in codes of 14 bits: their steps [cols / 32, lanes], and two codes side by side
+// [cols / 2, lanes], in the order of wide_place.
 struct WideQueries {
   const int32_t* packed;
   const float* steps;
   size_t lanes;
 };
 
-// n <= kStoredRows rows of f16 in codes of 14 bits [n, stride], with one step for each block of 32 columns.
+// Where a column of a block lies among its codes of 14 bits: fours of the two halves in turn.
+constexpr size_t wide_place(size_t column) { return column % 16 / 4 * 8 + column / 16 * 4 + column % 4; }
+
+// n <= kWideRows rows of f16 in codes of 14 bits [n, stride], with one step for each block of 32 columns.
 struct WideRows {
   const int16_t* codes;
   const float* steps;  // [blocks]
   size_t n, blocks, stride;
-  const uint8_t* const* ahead;  // [kStoredRows] rows of f16 that wide_mix fetches into the cache for a later call, or null
+  const uint8_t* const* ahead;  // [kWideRows] rows of f16 that wide_mix fetches into the cache for a later call, or null
 };
 
 // The library for one instruction set. Packed weights and quantised activations belong to the table that made them.
@@ -117,10 +121,11 @@ struct Table {
   // out[i * ldo + r] for i < x.n and all rows r of w, a multiple of lanes, of type Q8_0: as gemm.
   void (*stored_gemm)(const Matrix& w, const StoredRows& x, float* out, size_t ldo);
 
-  // out[i * ldo + c] += Σ_k weights[k * ldw + i] · x̂[k][c] for i < count, c < 32 blocks, over all rows k of x.
+  // out[i * ldo + c] = (onto ? out[i * ldo + c] : 0) + Σ_k weights[k * ldw + i] · x̂[k][c] for i < count, c < 32 blocks, over
+  // all rows k of x.
   // 0 <= weights <= 1, count a multiple of kMixColumns. weights[k] times the d of its block is rounded to a 65534th of the
   // largest d of that block among the rows; the rest is exact but for one f32 multiply-add.
-  void (*mix)(const float* weights, size_t ldw, size_t count, const StoredRows& x, float* out, size_t ldo);
+  void (*mix)(const float* weights, size_t ldw, size_t count, const StoredRows& x, bool onto, float* out, size_t ldo);
 
   // The same with rows of f16, whose codes are of 14 bits. These four are null where products of int16 are not faster than those of f32.
   // Rounding: of a query to a 16382nd of the largest in its block, of a row to that of its block in all rows; of weights to a
@@ -137,7 +142,7 @@ struct Table {
   void (*wide_gemm)(const WideQueries& q, const WideRows& x, float* out, size_t ldo);
 
   // As mix.
-  void (*wide_mix)(const float* weights, size_t ldw, size_t count, const WideRows& x, float* out, size_t ldo);
+  void (*wide_mix)(const float* weights, size_t ldw, size_t count, const WideRows& x, bool onto, float* out, size_t ldo);
 };
 
 // One table a translation unit of its own (target_<name>.cpp), so a build takes those its architecture has. Calling into

@@ -23,8 +23,6 @@ struct I32 {
   }
   DTS_INLINE static I32 load(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
   DTS_INLINE void store(int32_t* p) const { _mm512_storeu_si512(p, v); }
-  // The lower half of each item.
-  DTS_INLINE void store_halves(int16_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(v)); }
   DTS_INLINE I32 bits(int shift, int32_t mask) const {
     return {_mm512_and_si512(_mm512_srli_epi32(v, static_cast<unsigned>(shift)), _mm512_set1_epi32(mask))};
   }
@@ -112,10 +110,17 @@ DTS_INLINE void add_stored_pair(I32& acc, I32 pairs, const int16_t* p) {
   __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(acc.v) : "v"(pairs.v), "m"(*reinterpret_cast<const int16_t(*)[2]>(p)));
 }
 
-// As pairs(), of int16.
+// As add_pairs, with the two factors at p for all lanes.
+DTS_INLINE void add_factor_pair(I32& acc, I32 codes, const int32_t* p) {
+  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(acc.v) : "v"(codes.v), "m"(*p));
+}
+
+// The columns of a block as int16, in the order that wide_place says: what interleaving two rows by quarters leaves in order.
+DTS_INLINE void store_wide(I32 low, I32 high, int16_t* p) { _mm512_storeu_si512(p, _mm512_packs_epi32(low.v, high.v)); }
+
+// As pairs(), of blocks from store_wide.
 DTS_INLINE void interleave(const int16_t* a, const int16_t* b, I32 (&out)[2]) {
-  const __m512i order = _mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0);
-  const __m512i x = _mm512_permutexvar_epi64(order, _mm512_loadu_si512(a)), y = _mm512_permutexvar_epi64(order, _mm512_loadu_si512(b));
+  const __m512i x = _mm512_loadu_si512(a), y = _mm512_loadu_si512(b);
   out[0].v = _mm512_unpacklo_epi16(x, y);
   out[1].v = _mm512_unpackhi_epi16(x, y);
 }

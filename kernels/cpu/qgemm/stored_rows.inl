@@ -115,8 +115,8 @@ struct MixOperands {
   }
 };
 
-// to[i * ldo + column] += the sums of the operands, while those that come next are filled in between.
-DTS_INLINE void mix_block(const MixOperands& now, MixOperands* next, const StoredRows& x, size_t ldw, float* to, size_t ldo) {
+// to[i * ldo + column] = (onto ? the same : 0) + the sums of the operands, while those that come next are filled in between.
+DTS_INLINE void mix_block(const MixOperands& now, MixOperands* next, const StoredRows& x, size_t ldw, bool onto, float* to, size_t ldo) {
   constexpr size_t kSide = 2, kTile = kMaxRows < 8 ? kMaxRows : 8;
   static_assert(kMixVectors % kSide == 0 && kMixColumns % kTile == 0 && kMixColumns % kLanes == 0);
   const size_t count = (x.n + 1) / 2;
@@ -145,14 +145,14 @@ DTS_INLINE void mix_block(const MixOperands& now, MixOperands* next, const Store
       DTS_UNROLL for (size_t t = 0; t < kTile; ++t) {
         DTS_UNROLL for (size_t s = 0; s < kSide; ++s) {
           float* at = to + (i + t) * ldo + (v + s) * kLanes;
-          fma(F32::of(sums[t][s]), unit, F32::load(at)).store(at);
+          fma(F32::of(sums[t][s]), unit, onto ? F32::load(at) : F32::zero()).store(at);
         }
       }
     }
   }
 }
 
-inline void mix(const float* weights, size_t ldw, size_t count, const StoredRows& x, float* out, size_t ldo) {
+inline void mix(const float* weights, size_t ldw, size_t count, const StoredRows& x, bool onto, float* out, size_t ldo) {
   MixOperands operands[2];
   const size_t groups = count / kMixColumns, steps = x.blocks * groups;
   const auto begin = [&](size_t step) { operands[step % 2].begin(x, step / groups, weights + step % groups * kMixColumns); };
@@ -165,7 +165,7 @@ inline void mix(const float* weights, size_t ldw, size_t count, const StoredRows
       next = operands + (step + 1) % 2;
     }
     float* to = out + step % groups * kMixColumns * ldo + step / groups * kColumnsPerBlock;
-    mix_block(operands[step % 2], next, x, ldw, to, ldo);
+    mix_block(operands[step % 2], next, x, ldw, onto, to, ldo);
   }
 }
 

@@ -342,11 +342,12 @@ void check_stored(const Table& t) {
 
       Exact<float> weights(n * ldw - (ldw - count));
       for (size_t i = 0; i < weights.size; ++i) weights.data[i] = static_cast<float>(random_u32() % 1001) / 1000;
+      const bool onto = n % 3 != 0;
       std::vector<float> out(count * ldo, 0.5f);
-      t.mix(weights.data, ldw, count, x, out.data(), ldo);
+      t.mix(weights.data, ldw, count, x, onto, out.data(), ldo);
       for (size_t i = 0; i < count; ++i) {
         for (size_t c = 0; c < ldo; ++c) {
-          double want = 0.5, most = 0, size = 0;
+          double want = onto || c >= cols ? 0.5 : 0, most = 0, size = 0;
           for (size_t k = 0; k < n && c < cols; ++k) {
             const QBlock& block = same.data[k * blocks + c / 32];
             want += static_cast<double>(weights.data[k * ldw + i]) * block.d * block.q[c % 32];
@@ -362,7 +363,7 @@ void check_stored(const Table& t) {
 
 // Products with rows of f16 against sums in double precision.
 void check_wide(const Table& t) {
-  for (const size_t n : {1, 2, 3, 17, 63, 64}) {
+  for (const size_t n : {1, 2, 3, 17, 127, 128}) {
     for (const size_t blocks : {1, 2, 10}) {
       const size_t cols = blocks * 32, count = 13, lanes = kMixColumns * (n % 2 + 1), stride = cols + 6;
       const std::string what = std::string(t.name) + " with " + std::to_string(n) + " rows of f16";
@@ -390,14 +391,14 @@ void check_wide(const Table& t) {
         if (std::abs(steps.data[b] - most / kWideCode) > 1e-6 * most) fail(what + ": a step");
         for (size_t k = 0; k < n; ++k)
           for (size_t c = 32 * b; c < 32 * (b + 1); ++c)
-            if (!(std::abs(codes.data[k * stride + c] * static_cast<double>(steps.data[b]) - value(k, c)) <= 0.501 * steps.data[b])) fail(what + ": a code");
+            if (!(std::abs(codes.data[k * stride + 32 * b + wide_place(c % 32)] * static_cast<double>(steps.data[b]) - value(k, c)) <= 0.501 * steps.data[b])) fail(what + ": a code");
       }
 
       std::vector<float> x = random_activations(count, cols);
       Exact<int32_t> packed(cols / 2 * lanes);
       Exact<float> query_steps(blocks * lanes);
       t.pack_wide(x.data(), cols, count, cols, lanes, packed.data, query_steps.data);
-      std::vector<const uint8_t*> ahead(kStoredRows, stored.data);
+      std::vector<const uint8_t*> ahead(kWideRows, stored.data);
       const WideRows wide{codes.data, steps.data, n, blocks, stride, n % 2 ? ahead.data() : nullptr};
       const size_t ldo = lanes + 3;
       std::vector<float> dots(n * ldo, 777.f);
@@ -417,8 +418,9 @@ void check_wide(const Table& t) {
       Exact<float> weights(n * lanes);
       for (size_t i = 0; i < weights.size; ++i) weights.data[i] = i % lanes == 5 ? 1 : static_cast<float>(random_u32() % 1001) / 1000 / static_cast<float>(1 + i % lanes * 100);
       const size_t ldm = cols + 3;
+      const bool onto = n % 3 != 0;
       std::vector<float> means(lanes * ldm, 0.5f);
-      t.wide_mix(weights.data, lanes, lanes, wide, means.data(), ldm);
+      t.wide_mix(weights.data, lanes, lanes, wide, onto, means.data(), ldm);
       for (size_t h = 0; h < lanes; ++h) {
         double most = 0, sum = 0;
         for (size_t k = 0; k < n; ++k) {
@@ -427,7 +429,7 @@ void check_wide(const Table& t) {
         }
         const double unit = 0.501 * std::max(most / 32767, sum / 262000);
         for (size_t c = 0; c < ldm; ++c) {
-          double want = 0.5, bound = 1e-6;
+          double want = onto || c >= cols ? 0.5 : 0, bound = 1e-6;
           for (size_t k = 0; k < n && c < cols; ++k) {
             const double w = weights.data[k * lanes + h], v = value(k, c), dv = 0.501 * steps.data[c / 32];
             want += w * v;
@@ -441,7 +443,7 @@ void check_wide(const Table& t) {
       stored.data[1] = 0x7c;
       t.read_f16(rows.data(), n, blocks, codes.data, stride, steps.data);
       t.wide_gemm({packed.data, query_steps.data, lanes}, wide, dots.data(), ldo);
-      t.wide_mix(weights.data, lanes, lanes, wide, means.data(), ldm);
+      t.wide_mix(weights.data, lanes, lanes, wide, true, means.data(), ldm);
       for (size_t h = 0; h < lanes; ++h)
         if (!std::isnan(dots[h]) || !std::isnan(means[h * ldm]) || (blocks > 1 && std::isnan(means[h * ldm + 32]))) fail(what + ": NaN in the wrong place");
     }

@@ -1,13 +1,14 @@
 // Products with rows of f16 as integers of 14 bits, for targets where an instruction adds up more products of int16 than of f32: dot
 // products with them, and their weighted sums. All rows have one step for each block of columns, so that it leaves the inner loops.
+static_assert(dts::qgemm::DTS_TARGET::kLanes == 16);
 static_assert(32 * dts::qgemm::kWideCode * dts::qgemm::kWideCode <= 0x7fffffff);
 
 namespace dts::qgemm::DTS_TARGET {
 
-inline constexpr size_t kPairsPerBlock = kColumnsPerBlock / 2;
+inline constexpr size_t kPairsPerBlock = kColumnsPerBlock / 2, kWidePairs = kWideRows / 2;
 // Sums of the rounded weights are at most this, and products with codes below 2^31.
 inline constexpr float kWideWeights = 262000.f;
-static_assert((262000 + kStoredRows / 2) * int64_t{kWideCode} <= 0x7fffffff);
+static_assert((262000 + kWideRows / 2) * int64_t{kWideCode} <= 0x7fffffff);
 
 DTS_INLINE int32_t nearest(float x) { return std::bit_cast<int32_t>(x + 12582912.f) - 0x4b400000; }
 
@@ -27,9 +28,9 @@ inline void pack_wide(const float* x, size_t ldx, size_t count, size_t cols, siz
       const float* from = x + b * kColumnsPerBlock;
       float inverse;
       steps[b * lanes + h] = wide_step(std::bit_cast<float>(largest(from)), inverse);
-      for (size_t j = 0; j < kPairsPerBlock; ++j) {
-        const int32_t low = nearest(from[2 * j] * inverse), high = nearest(from[2 * j + 1] * inverse);
-        packed[(b * kPairsPerBlock + j) * lanes + h] = (low & 0xffff) | static_cast<int32_t>(static_cast<uint32_t>(high) << 16);
+      for (size_t c = 0; c < kColumnsPerBlock; c += 2) {
+        const int32_t low = nearest(from[c] * inverse), high = nearest(from[c + 1] * inverse);
+        packed[(b * kPairsPerBlock + wide_place(c) / 2) * lanes + h] = (low & 0xffff) | static_cast<int32_t>(static_cast<uint32_t>(high) << 16);
       }
     }
   }
@@ -48,9 +49,9 @@ DTS_INLINE void read_blocks(const uint8_t* const* rows, size_t from, size_t n, i
   }
   for (size_t k = 0; k < n; ++k) {
     DTS_UNROLL for (size_t b = 0; b < kBlocks; ++b) {
-      DTS_UNROLL for (size_t i = b * kColumnsPerBlock; i < (b + 1) * kColumnsPerBlock; i += kLanes) {
-        (F32::halves(rows[k] + from + 2 * i) * F32::splat(inverse[b])).rounded().store_halves(codes + k * ldc + i);
-      }
+      const uint8_t* at = rows[k] + from + 2 * b * kColumnsPerBlock;
+      const F32 scale = F32::splat(inverse[b]);
+      store_wide((F32::halves(at) * scale).rounded(), (F32::halves(at + 2 * kLanes) * scale).rounded(), codes + k * ldc + b * kColumnsPerBlock);
     }
   }
 }
@@ -95,7 +96,7 @@ inline void wide_gemm(const WideQueries& q, const WideRows& x, float* out, size_
 
 // Weights of kMixColumns sums as integers, two rows side by side.
 struct WideWeights {
-  int32_t factors[kPairs][kMixColumns];
+  int32_t factors[kWidePairs][kMixColumns];
   float units[kMixColumns];
 
   WideWeights(const float* weights, size_t ldw, size_t n) {
@@ -123,17 +124,17 @@ struct WideWeights {
   }
 };
 
-inline void wide_mix(const float* weights, size_t ldw, size_t count, const WideRows& x, float* out, size_t ldo) {
+inline void wide_mix(const float* weights, size_t ldw, size_t count, const WideRows& x, bool onto, float* out, size_t ldo) {
   constexpr size_t kSide = 2, kTile = kMaxRows < 8 ? kMaxRows : 8;
   static_assert(kMixVectors % kSide == 0 && kMixColumns % kTile == 0);
   const size_t pairs = (x.n + 1) / 2;
-  I32 codes[2][kPairs][kMixVectors];
+  I32 codes[2][kWidePairs][kMixVectors];
   const auto fill = [&](size_t b, size_t p) DTS_INLINE_LAMBDA {
     const int16_t* low = x.codes + 2 * p * x.stride + b * kColumnsPerBlock;
     const int16_t* high = 2 * p + 1 < x.n ? low + x.stride : low;
     if (x.ahead) {
-      __builtin_prefetch(x.ahead[2 * p] + 2 * b * kColumnsPerBlock);
-      __builtin_prefetch(x.ahead[2 * p + 1] + 2 * b * kColumnsPerBlock);
+      __builtin_prefetch(x.ahead[2 * p] + 2 * b * kColumnsPerBlock, 0, 2);
+      __builtin_prefetch(x.ahead[2 * p + 1] + 2 * b * kColumnsPerBlock, 0, 2);
     }
     interleave(low, high, codes[b % 2][p]);
   };
@@ -141,7 +142,7 @@ inline void wide_mix(const float* weights, size_t ldw, size_t count, const WideR
     const WideWeights w(weights + first, ldw, x.n);
     for (size_t p = 0; p < pairs; ++p) fill(0, p);
     for (size_t b = 0; b < x.blocks; ++b) {
-      const I32(&now)[kPairs][kMixVectors] = codes[b % 2];
+      const I32(&now)[kWidePairs][kMixVectors] = codes[b % 2];
       bool next = b + 1 < x.blocks;
       for (size_t i = 0; i < kMixColumns; i += kTile) {
         for (size_t v = 0; v < kMixVectors; v += kSide) {
@@ -168,7 +169,7 @@ inline void wide_mix(const float* weights, size_t ldw, size_t count, const WideR
             const F32 unit = F32::splat(w.units[i + t] * x.steps[b]);
             DTS_UNROLL for (size_t s = 0; s < kSide; ++s) {
               float* at = out + (first + i + t) * ldo + b * kColumnsPerBlock + (v + s) * kLanes;
-              fma(F32::of(sums[t][s]), unit, F32::load(at)).store(at);
+              fma(F32::of(sums[t][s]), unit, onto ? F32::load(at) : F32::zero()).store(at);
             }
           }
         }

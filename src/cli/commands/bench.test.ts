@@ -26,6 +26,15 @@ async function typesOf(file: string) {
 const SMALL = ["bench", "--prompt", "8", "--generate", "2", "--repeat", "3", "--json"];
 
 describe("deepts bench", () => {
+  it("measures several depths, each in the order given", async () => {
+    const { code, stdout, stderr } = await runCli([...SMALL, "--prompt", "0", "--depth", "40", "--depth", "7"]);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout).results).toMatchObject([
+      { generate: 2, depth: 40 },
+      { generate: 2, depth: 7 },
+    ]);
+  });
+
   it("prints an entry for reading and one for writing, with every run and their median", async () => {
     const { code, stdout, stderr } = await runCli([...SMALL, "--depth", "40"]);
     expect(code, stderr).toBe(0);
@@ -132,6 +141,7 @@ describe("deepts bench", () => {
 
   it.each([
     [["--prompt", "0", "--generate", "0"], /nothing to measure/],
+    [["--depth", "1e3"], /--depth: want an integer \(0 or more\), got "1e3"/],
     [["--depth", "9000000"], /--depth: 9000008 positions, but this model has \d+/],
     [["--synthetic", "lite9"], /--synthetic: want one of lite6, lite2, micro, got lite9/],
     [["--synthetic", "lite6", "--type", "Q9"], /--type: want one of F32, .*, got Q9/],

@@ -51,7 +51,11 @@ export const bench = defineCommand({
     ...computeArgs,
     prompt: { type: "integer", value: "TOKENS", default: 512, min: 0, help: "prompt to read; 0 for none" },
     generate: { type: "integer", value: "TOKENS", default: 32, min: 0, help: "tokens to generate; 0 for none" },
-    depth: { type: "integer", value: "TOKENS", default: 0, min: 0, help: "tokens in the cache before" },
+    depth: {
+      type: "list",
+      value: "TOKENS",
+      help: "tokens in the cache before; several are measured in turn; default 0",
+    },
     repeat: { type: "integer", value: "N", default: 5, min: 1, help: "timed runs of each" },
     ops: { type: "flag", help: "measure single ops on 1024 x 1024 tensors instead of a model" },
     json: { type: "flag", help: "print one JSON object" },
@@ -71,10 +75,12 @@ export const bench = defineCommand({
   ],
   exits: RUN_EXITS,
   async run({ args, stdout, stderr, signal }) {
-    const workloads: Workload[] = [
-      { prompt: args.prompt, generate: 0, depth: args.depth },
-      { prompt: 0, generate: args.generate, depth: args.depth },
-    ].filter(({ prompt, generate }) => prompt + generate > 0);
+    const workloads = depthsOf(args.depth).flatMap((depth): Workload[] =>
+      [
+        { prompt: args.prompt, generate: 0, depth },
+        { prompt: 0, generate: args.generate, depth },
+      ].filter(({ prompt, generate }) => prompt + generate > 0),
+    );
     if (workloads.length === 0 && !args.ops && !args.synthetic) {
       throw new UsageError("--prompt 0 --generate 0: nothing to measure");
     }
@@ -99,6 +105,14 @@ export const bench = defineCommand({
     }
   },
 });
+
+/** @throws UsageError */
+function depthsOf(given: readonly string[]): number[] {
+  return (given.length === 0 ? ["0"] : given).map((depth) => {
+    if (/^\d{1,9}$/.test(depth)) return Number(depth);
+    throw new UsageError(`--depth: want an integer (0 or more), got ${JSON.stringify(depth)}`);
+  });
+}
 
 type Surroundings = Pick<Invocation<unknown>, "stderr" | "signal">;
 
@@ -149,8 +163,9 @@ async function measureModel(
     let exact: Float32Array | null = null;
     try {
       const options = { vocabSize, seed: SEED, signal };
-      await fillCache(runner, workloads[0]!.depth, options);
-      for (const workload of workloads) {
+      for (const [i, workload] of workloads.entries()) {
+        // What was measured before has written over what lies behind its own depth.
+        if (workload.depth !== workloads[i - 1]?.depth) await fillCache(runner, workload.depth, options);
         const progress = new Progress(stderr, workload.prompt > 0 ? "reading" : "generating");
         const onRun = (done: number, total: number) => progress.update(done, total);
         results.push(await measureSpeed(runner, workload, { ...options, repeat, warmups: WARMUPS, onRun }));

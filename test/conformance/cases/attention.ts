@@ -47,10 +47,17 @@ const PLANS = {
     [{ sequence: 0, from: 250, count: 9 }],
     [{ sequence: 0, from: 259, count: 2, ...GENERATED }],
   ],
+  "past position 1024": [
+    [{ sequence: 0, from: 0, count: 700 }],
+    [{ sequence: 0, from: 700, count: 340 }],
+    [{ sequence: 0, from: 1040, count: 2, ...GENERATED }],
+  ],
 } as const satisfies Record<string, Plan>;
 
 type PlanName = keyof typeof PLANS;
-const PLAN_NAMES = Object.keys(PLANS) as PlanName[];
+/** For few cases, since its rows are many. */
+const LONG: PlanName = "past position 1024";
+const PLAN_NAMES = (Object.keys(PLANS) as PlanName[]).filter((name) => name !== LONG);
 /** The plan for cases that are about something else. */
 const BRIEF: PlanName = "a prompt, then token by token";
 
@@ -186,9 +193,15 @@ function mlaCases(): OpCase[] {
     { heads: 16, nope: 16, rope: 2, latent: 65, v: 3 },
     { heads: 2, nope: 64, rope: 32, latent: 129, v: 65 },
     { heads: 17, nope: 3, rope: 30, latent: 16, v: 17 },
+    { heads: 18, nope: 32, rope: 32, latent: 96, v: 20 },
     { heads: 1, nope: 128, rope: 64, latent: 512, v: 128 },
   ];
   return [
+    ...([...ROUNDED, undefined] as const).map((cacheDType, i) => {
+      const whole = { heads: 2, nope: 6, rope: 32, latent: 32, v: 5, dtype: "F32" as DType };
+      const about = cacheDType && `${cacheDType} cache`;
+      return mlaCase({ ...whole, keyLayout: "latentMajor", plan: LONG, cacheDType, seed: 1290 + i, about });
+    }),
     ...ROUNDED.flatMap((cacheDType, i) => [
       ...PLAN_NAMES.flatMap((plan, k) => {
         const trial = { ...small, plan, cacheDType, about: `${cacheDType} cache` };
