@@ -294,6 +294,19 @@ test.each<[string, unknown, Record<string, unknown>]>([
   }
 });
 
+test("a refusal for a time is no failure in the log, what broke is", async () => {
+  const refused = new ApiError(503, "queue full", { code: "queue_full" });
+  const broken = new ApiError(503, "not now", { code: "unloadable", cause: new Error("no memory") });
+  for (const [error, logged] of [
+    [refused, undefined],
+    [broken, broken.cause],
+  ] as const) {
+    const log = vi.fn<(entry: RequestLog) => void>();
+    await post(CHAT, { messages }, { model: new ScriptedModel({ fails: { after: 0, error } }), log });
+    expect(log.mock.calls.map(([entry]) => [entry.status, entry.error])).toEqual([[503, logged]]);
+  }
+});
+
 test("a failure in the middle of a stream is an error event, and logged", async () => {
   const log: RequestLog[] = [];
   const error = new Error("/secret/path");

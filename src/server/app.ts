@@ -99,7 +99,9 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   const fail = (c: AppContext, error: unknown, dialect?: Dialect): Response => {
     if (c.req.raw.signal.aborted) return new Response(null, { status: CLIENT_CLOSED_REQUEST });
     const apiError = toApiError(error);
-    if (apiError.status >= 500) failures.set(c, apiError.cause ?? apiError);
+    // A 503 of our own, as of a full queue, is an answer and no failure.
+    const refuses = apiError.status === 503 && apiError.cause === undefined;
+    if (apiError.status >= 500 && !refuses) failures.set(c, apiError.cause ?? apiError);
     return errorResponse(apiError, dialect, c.get("requestId"));
   };
   const entry = (c: AppContext, started: number, status: number, error: unknown): RequestLog => {
