@@ -115,6 +115,12 @@ inline bool takes_codes(const MlaAttentionOp& op, const Step& step) {
   return op.latent->dtype == DType::Q8_0 || (wide && step.products->read_f16);
 }
 
+/** Floats of a thread that those of f16 take: factors and scores, and a chunk of them with their steps. */
+inline size_t wide_floats(const MlaAttentionOp& op, size_t lanes) {
+  const size_t width = op.latent->width + op.k_rope->width;
+  return (kWideChunk + 1) * lanes + padded(width / qgemm::kColumnsPerBlock) + kWideChunk * width / 2;
+}
+
 /** Whether kvBKey is packed in matrices [latent, nope], which absorb a query with one product. */
 inline bool absorbs_packed(const MlaAttentionOp& op) { return op.latent_major && op.key->packed.table; }
 
@@ -149,7 +155,8 @@ inline ScratchNeed need(const MlaAttentionOp& op, const Step& step) {
     ScratchNeed fast = flash_need(absorbed_shape(op), op.latent->width, expanded_shape(op), op.latent->width, step);
     const size_t latent = op.latent->width, rounded = std::max<size_t>(latent, op.q_nope.last) / qgemm::kColumnsPerBlock * kAttentionRows;
     const size_t packed = latent + rounded * sizeof(qgemm::QBlock) / sizeof(float);
-    fast.per_thread = std::max({fast.per_thread, tile_floats(*op.key), tile_floats(*op.value), packed});
+    const size_t wide = takes_codes(op, step) ? wide_floats(op, absorbed_shape(op).lanes()) : 0;
+    fast.per_thread = std::max({fast.per_thread, tile_floats(*op.key), tile_floats(*op.value), packed, wide});
     return fast;
   }
   const AttentionScratch layout(heads, op.latent->width, op.latent->width);

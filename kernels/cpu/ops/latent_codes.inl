@@ -1,6 +1,6 @@
 // Absorbed attention to latents as integers: those that the cache has in blocks of 32 codes of 8 bits meet queries rounded to
 // such too, and only the rope part of the scores is in f32; those of f16 become codes of 14 bits with their rope keys, like the
-// queries that they meet (kernels/cpu/qgemm). It needs less memory than the form in f32, whose scratch it takes.
+// queries that they meet (kernels/cpu/qgemm).
 namespace dts::DTS_TARGET {
 
 struct LatentCodes {

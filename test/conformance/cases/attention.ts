@@ -193,6 +193,7 @@ function mlaCases(): OpCase[] {
     { heads: 16, nope: 16, rope: 2, latent: 65, v: 3 },
     { heads: 2, nope: 64, rope: 32, latent: 129, v: 65 },
     { heads: 17, nope: 3, rope: 30, latent: 16, v: 17 },
+    { heads: 40, nope: 8, rope: 32, latent: 32, v: 20 },
     { heads: 18, nope: 32, rope: 32, latent: 96, v: 20 },
     { heads: 1, nope: 128, rope: 64, latent: 512, v: 128 },
   ];
