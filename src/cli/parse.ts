@@ -184,7 +184,8 @@ function choiceOf(from: string, text: string, { values }: ChoiceArg): string {
   throw new UsageError(`${from}: want ${values.join(", ")}, got ${JSON.stringify(text)}`);
 }
 
-function numberOf(from: string, text: string, arg: NumberArg): number {
+/** @throws UsageError that names `from` */
+export function numberOf(from: string, text: string, arg: NumberArg): number {
   const { type, min = -Infinity, max = Infinity, aboveMin } = arg;
   const value = text.trim() === "" ? Number.NaN : Number(text);
   const whole = type === "number" ? Number.isFinite(value) : Number.isSafeInteger(value);

@@ -141,7 +141,8 @@ describe("deepts bench", () => {
 
   it.each([
     [["--prompt", "0", "--generate", "0"], /nothing to measure/],
-    [["--depth", "1e3"], /--depth: want an integer \(0 or more\), got "1e3"/],
+    [["--depth", "-1"], /--depth: want an integer \(0 or more\), got "-1"/],
+    [["--depth", "40", "--depth", "1.5"], /--depth: want an integer \(0 or more\), got "1.5"/],
     [["--depth", "9000000"], /--depth: 9000008 positions, but this model has \d+/],
     [["--synthetic", "lite9"], /--synthetic: want one of lite6, lite2, micro, got lite9/],
     [["--synthetic", "lite6", "--type", "Q9"], /--type: want one of F32, .*, got Q9/],

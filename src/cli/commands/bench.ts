@@ -21,6 +21,7 @@ import { defineCommand, type Invocation } from "../command.ts";
 import { RUN_EXITS, UsageError } from "../exit-codes.ts";
 import { loadShowing } from "../loading.ts";
 import { circumstances, modelFacts } from "../measured-run.ts";
+import { numberOf } from "../parse.ts";
 import { Progress } from "../progress.ts";
 import { computeArgs, modelArg } from "../shared-args.ts";
 import { syntheticModel } from "../synthetic-model.ts";
@@ -75,7 +76,9 @@ export const bench = defineCommand({
   ],
   exits: RUN_EXITS,
   async run({ args, stdout, stderr, signal }) {
-    const workloads = depthsOf(args.depth).flatMap((depth): Workload[] =>
+    const given = args.depth.length > 0 ? args.depth : ["0"];
+    const depths = given.map((depth) => numberOf("--depth", depth, { type: "integer", min: 0, help: "" }));
+    const workloads = depths.flatMap((depth): Workload[] =>
       [
         { prompt: args.prompt, generate: 0, depth },
         { prompt: 0, generate: args.generate, depth },
@@ -105,14 +108,6 @@ export const bench = defineCommand({
     }
   },
 });
-
-/** @throws UsageError */
-function depthsOf(given: readonly string[]): number[] {
-  return (given.length === 0 ? ["0"] : given).map((depth) => {
-    if (/^\d{1,9}$/.test(depth)) return Number(depth);
-    throw new UsageError(`--depth: want an integer (0 or more), got ${JSON.stringify(depth)}`);
-  });
-}
 
 type Surroundings = Pick<Invocation<unknown>, "stderr" | "signal">;
 
