@@ -155,7 +155,7 @@ inline ScratchNeed need(const MlaAttentionOp& op, const Step& step) {
     ScratchNeed fast = flash_need(absorbed_shape(op), op.latent->width, expanded_shape(op), op.latent->width, step);
     const size_t latent = op.latent->width, rounded = std::max<size_t>(latent, op.q_nope.last) / qgemm::kColumnsPerBlock * kAttentionRows;
     const size_t packed = latent + rounded * sizeof(qgemm::QBlock) / sizeof(float);
-    const size_t wide = takes_codes(op, step) ? wide_floats(op, absorbed_shape(op).lanes()) : 0;
+    const size_t wide = op.latent->dtype == DType::F16 && takes_codes(op, step) ? wide_floats(op, absorbed_shape(op).lanes()) : 0;
     fast.per_thread = std::max({fast.per_thread, tile_floats(*op.key), tile_floats(*op.value), packed, wide});
     return fast;
   }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "host.h"
 
@@ -29,7 +30,10 @@ class Team {
     done_.store(0, std::memory_order_relaxed);
   }
 
-  /** body(i) for i < count, shared out among the threads that are in this stage; returns when it is over, or when aborting. */
+  /**
+   * body(i) for i < count, shared out among the threads that are in this stage; returns when it is over, or when aborting.
+   * @param body may take a second argument: next() is what this thread likely takes after i; at least count where it takes none
+   */
   template <class Body>
   void share(uint32_t stage, size_t count, const Body& body) {
     size_t mine = 0;
@@ -37,7 +41,10 @@ class Team {
     while (stage_of(place) == stage && piece_of(place) < count && !aborting()) {
       const size_t first = piece_of(place), some = run_of(count - first);
       if (!place_.compare_exchange_weak(place, place + some, std::memory_order_acquire)) continue;
-      for (size_t i = first; i < first + some && !aborting(); ++i) body(i);
+      for (size_t i = first; i < first + some && !aborting(); ++i) {
+        if constexpr (std::is_invocable_v<Body, size_t>) body(i);
+        else body(i, [&] { return i + 1 < first + some ? i + 1 : next_run(stage, count, i); });
+      }
       mine += some;
       place = place_.load(std::memory_order_acquire);
     }
@@ -53,6 +60,11 @@ class Team {
   }
 
  private:
+  /** The others have taken all up to the place, or each takes one more piece before this thread is done with `last`. */
+  size_t next_run(uint32_t stage, size_t count, size_t last) const {
+    const uint64_t place = place_.load(std::memory_order_relaxed);
+    return stage_of(place) == stage ? std::max(piece_of(place), last + count_) : count;
+  }
   /** Pieces to take at once: many at first, whose weights are one stream of memory, and single ones towards the end. */
   size_t run_of(size_t left) const { return std::max<size_t>(1, left / (4 * count_)); }
   static uint32_t stage_of(uint64_t place) { return static_cast<uint32_t>(place >> 32); }
@@ -98,7 +110,7 @@ struct Worker {
   bool stopped = false;
   uint32_t stage = 0;
 
-  /** body(i) for i < count, shared out among the threads; returns when all of them are done. */
+  /** As Team::share, for this thread. */
   template <class Body>
   void share(size_t count, const Body& body) {
     team.share(stage++, count, body);

@@ -109,17 +109,22 @@ struct Block {
   size_t from, n;
 };
 
-/** Cache rows of a block: those of entries [first, first + n) of it. */
+/** Rows of the cache that hold some entries. */
+struct CacheRows {
+  const size_t* rows;
+  size_t n;
+};
+
+/** Where the cache has entries [first, first + n) of a block. */
 inline void list_cache_rows(const Step& step, const Block& block, size_t first, size_t n, size_t* rows) {
-  const auto& [t, entries, start, whole] = block;
-  const size_t from = start + first;
-  if (entries.list) {
-    for (size_t i = 0; i < n; ++i) rows[i] = step.cache_row(t, entries.position(from + i));
+  const size_t from = block.from + first;
+  if (block.entries.list) {
+    for (size_t i = 0; i < n; ++i) rows[i] = step.cache_row(block.t, block.entries.position(from + i));
     return;
   }
   for (size_t i = 0; i < n;) {
-    const size_t first = step.cache_row(t, from + i), end = std::min(n, i + step.page_size - (from + i) % step.page_size);
-    for (size_t row = first; i < end; ++i, ++row) rows[i] = row;
+    const size_t end = std::min(n, i + step.page_size - (from + i) % step.page_size);
+    for (size_t row = step.cache_row(block.t, from + i); i < end; ++i, ++row) rows[i] = row;
   }
 }
 
@@ -127,8 +132,8 @@ inline void list_cache_rows(const Step& step, const Block& block, size_t first, 
  * Attention of rows [t0, t0 + rows), rows <= kAttentionRows, for `heads` heads with values of `width`: fills mean, peak and
  * mass of the scratch.
  * @param split how many entries a block has, of a row that has at most so many
- * @param attend (block, next, part): attends to a block and writes part `part` of the scratch; next, which may be empty, is
- * likely the block that comes after
+ * @param attend (block, next, part): attends to a block and writes part `part` of the scratch; next() is the block that likely
+ * comes after, and may be empty
  */
 template <class Split, class Attend>
 inline void attend_rows(const Step& step, Worker& worker, size_t t0, size_t rows, size_t heads, size_t width,
@@ -152,9 +157,9 @@ inline void attend_rows(const Step& step, Worker& worker, size_t t0, size_t rows
       const size_t from = (item - first_item[r]) * sizes[r];
       return {t0 + r, entries, from, from < entries.count ? std::min(sizes[r], entries.count - from) : 0};
     };
-    worker.share(end - base, [&](size_t i) {
+    worker.share(end - base, [&](size_t i, const auto& next) {
       const Block block = block_of(base + i);
-      if (block.n > 0) attend(block, block_of(base + i + 1), i);
+      if (block.n > 0) attend(block, [&] { return block_of(base + next()); }, i);
     });
     worker.share(rows * heads, [&](size_t i) {
       const size_t r = i / heads;
@@ -229,7 +234,7 @@ inline void mla_attention_exact(const MlaAttentionOp& op, const Step& step, Work
   for (size_t t0 = 0; t0 < step.batch.rows; t0 += kAttentionRows) {
     const size_t rows = std::min(kAttentionRows, step.batch.rows - t0);
     absorb(op, worker, t0, rows, memory + at.queries);
-    const auto attend = [&](const Block& block, const Block&, size_t part) {
+    const auto attend = [&](const Block& block, const auto&, size_t part) {
       const size_t t = block.t, n = block.n;
       size_t cache_rows[kSplit];
       list_cache_rows(step, block, 0, n, cache_rows);
@@ -263,7 +268,7 @@ inline void gqa_attention_exact(const GqaAttentionOp& op, const Step& step, Work
   float* memory = step.scratch.floats.data();
   for (size_t t0 = 0; t0 < step.batch.rows; t0 += kAttentionRows) {
     const size_t rows = std::min(kAttentionRows, step.batch.rows - t0);
-    const auto attend = [&](const Block& block, const Block&, size_t part) {
+    const auto attend = [&](const Block& block, const auto&, size_t part) {
       const size_t t = block.t, n = block.n;
       size_t cache_rows[kSplit];
       list_cache_rows(step, block, 0, n, cache_rows);

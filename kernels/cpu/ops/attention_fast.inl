@@ -7,15 +7,15 @@ namespace dts::DTS_TARGET {
 /**
  * Rows [t0, t0 + rows) of the absorbed form, whose queries lie flipped in the scratch; leaves mean and mass there.
  * @param chunk entries that are taken at once, at most kWideChunk
- * @param attend_chunk (flash, group, cache_rows, n, more, first) attends to n cache rows, the entries from `first` on; behind
- * them are those of `more` entries that likely come next
+ * @param attend_chunk (flash, group, now, next, first) attends to `now`, the entries from `first` on; `next`, which may be
+ * empty, likely come after them
  */
 template <class AttendChunk>
 inline void attend_generated(const Step& step, Worker& worker, size_t t0, size_t rows, const FlashShape& s,
                              const AttentionScratch& at, const Tensor* selection, size_t chunk, const AttendChunk& attend_chunk) {
   float* memory = step.scratch.floats.data();
   const size_t lanes = s.lanes(), width = padded(s.width);
-  const auto attend = [&](const Block& block, const Block& next, size_t part) {
+  const auto attend = [&](const Block& block, const auto& next, size_t part) {
     for (size_t g = 0; g < s.groups; ++g) {
       const size_t first = part * s.groups * lanes + g * lanes;
       Flash flash{lanes,
@@ -28,13 +28,20 @@ inline void attend_generated(const Step& step, Worker& worker, size_t t0, size_t
                   width,
                   nullptr,
                   false};
-      for (size_t done = 0; done < block.n; done += chunk, flash.onto = true) {
-        size_t cache_rows[2 * kWideChunk];
-        const size_t count = std::min(chunk, block.n - done), left = block.n - done - count;
-        const size_t more = std::min(chunk, left > 0 ? left : next.n);
-        list_cache_rows(step, block, done, count, cache_rows);
-        list_cache_rows(step, left > 0 ? block : next, left > 0 ? done + count : 0, more, cache_rows + count);
-        attend_chunk(flash, g, cache_rows, count, more, done);
+      size_t lists[2][kWideChunk];
+      const auto list = [&](const Block& from, size_t done, size_t* rows) -> CacheRows {
+        const size_t n = std::min(chunk, from.n - done);
+        list_cache_rows(step, from, done, n, rows);
+        return {rows, n};
+      };
+      CacheRows now = list(block, 0, lists[0]);
+      for (size_t done = 0, turn = 1; done < block.n; turn = 1 - turn) {
+        const size_t end = done + now.n;
+        const CacheRows coming = end < block.n ? list(block, end, lists[turn]) : list(next(), 0, lists[turn]);
+        attend_chunk(flash, g, now, coming, done);
+        flash.onto = true;
+        now = coming;
+        done = end;
       }
     }
   };
@@ -47,11 +54,11 @@ inline void attend_generated(const Step& step, Worker& worker, size_t t0, size_t
  * @param value_at where the values of a row start
  */
 template <class Fill>
-inline void attend_floats(const Flash& flash, const FlashShape& s, size_t value_at, const size_t* cache_rows, size_t n, size_t first,
+inline void attend_floats(const Flash& flash, const FlashShape& s, size_t value_at, const CacheRows& now, size_t first,
                           float* scratch, const Fill& fill) {
   const size_t stride = s.stride();
-  for (size_t i = 0; i < n; ++i) fill(cache_rows[i], scratch + i * stride);
-  attend(flash, {scratch, scratch + value_at, stride, n}, first, scratch + kChunk * stride);
+  for (size_t i = 0; i < now.n; ++i) fill(now.rows[i], scratch + i * stride);
+  attend(flash, {scratch, scratch + value_at, stride, now.n}, first, scratch + kChunk * stride);
 }
 
 /** Rows [t0, t1) of the step, prompt rows of one sequence. */
@@ -236,9 +243,9 @@ inline void mla_absorbed(const MlaAttentionOp& op, const Step& step, Worker& wor
       }
     });
     attend_generated(step, worker, t0, rows, s, at, selection, codes ? codes->chunk() : kChunk,
-                     [&](const Flash& flash, size_t, const size_t* cache_rows, size_t n, size_t more, size_t first) {
-                       if (codes) codes->attend(flash, cache_rows, n, more, first, worker.scratch);
-                       else attend_floats(flash, s, 0, cache_rows, n, first, worker.scratch, fill);
+                     [&](const Flash& flash, size_t, const CacheRows& now, const CacheRows& next, size_t first) {
+                       if (codes) codes->attend(flash, now, next, first, worker.scratch);
+                       else attend_floats(flash, s, 0, now, first, worker.scratch, fill);
                      });
     const Means means{memory + at.mean, memory + at.mass, lanes, padded(latent)};
     if (op.value->packed.table) expand_packed(op, step, worker, t0, rows, means);
@@ -280,8 +287,8 @@ inline void gqa_generated(const GqaAttentionOp& op, const Step& step, Worker& wo
       for (size_t h = 0; h < s.heads; ++h) scatter(q + h * s.depth, s.depth, flipped + h, lanes);
     });
     attend_generated(step, worker, t0, rows, s, at, nullptr, kChunk,
-                     [&](const Flash& flash, size_t g, const size_t* cache_rows, size_t n, size_t, size_t first) {
-                       attend_floats(flash, s, s.value_at(), cache_rows, n, first, worker.scratch, [&](size_t row, float* chunk) {
+                     [&](const Flash& flash, size_t g, const CacheRows& now, const CacheRows&, size_t first) {
+                       attend_floats(flash, s, s.value_at(), now, first, worker.scratch, [&](size_t row, float* chunk) {
                          read_cache(*op.key, row, g * s.depth, s.depth, chunk);
                          read_cache(*op.value, row, g * s.width, s.width, chunk + s.value_at());
                        });

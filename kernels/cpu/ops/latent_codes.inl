@@ -45,55 +45,58 @@ struct LatentCodes {
   /**
    * One more chunk.
    * @param flash its queries: what pack wrote
-   * @param more rows that follow the n in cache_rows: they come from memory while this chunk is computed
+   * @param next likely comes next, and comes from memory while this chunk is computed
    */
-  void attend(const Flash& flash, const size_t* cache_rows, size_t n, size_t more, size_t first, float* scratch) const {
-    const uint8_t* rows[kWideChunk];
-    const uint8_t* next[kWideChunk];
-    for (size_t i = 0; i < n; ++i) rows[i] = op.latent->row(cache_rows[i]);
-    for (size_t i = 0; more > 0 && i < chunk(); ++i) {
-      const size_t row = cache_rows[n + std::min(i, more - 1)];
-      next[i] = op.latent->row(row);
-      __builtin_prefetch(op.k_rope->row(row), 0, 2);
-      __builtin_prefetch(op.k_rope->row(row) + op.k_rope->row_bytes - 1, 0, 2);
-    }
-    const uint8_t* const* ahead = more > 0 ? next : nullptr;
+  void attend(const Flash& flash, const CacheRows& now, const CacheRows& next, size_t first, float* scratch) const {
+    const Stored rows(op, now, now.n), ahead(op, next, chunk());
     float* factors = scratch;
     float* scores = factors + lanes;
     float* rest = scores + chunk() * lanes;
-    if (wide()) attend_wide(flash, cache_rows, {rows, n, ahead}, first, factors, scores, rest);
-    else attend_stored(flash, cache_rows, {rows, n, ahead}, first, factors, scores, rest);
+    if (wide()) attend_wide(flash, rows, ahead, first, factors, scores, rest);
+    else attend_stored(flash, rows, ahead, first, factors, scores, rest);
   }
 
  private:
-  struct Rows {
-    const uint8_t* const* rows;
+  /** Where cache rows lie: `filled` of them, by repeating the last; none where there are none. */
+  struct Stored {
+    const size_t* rows;
     size_t n;
-    const uint8_t* const* ahead;
+    const uint8_t* latents[kWideChunk];
+    const uint8_t* ropes[kWideChunk];
+
+    Stored(const MlaAttentionOp& op, const CacheRows& from, size_t filled) : rows(from.rows), n(from.n) {
+      for (size_t i = 0; n > 0 && i < filled; ++i) {
+        const size_t row = rows[std::min(i, n - 1)];
+        latents[i] = op.latent->row(row);
+        ropes[i] = op.k_rope->row(row);
+      }
+    }
   };
 
-  void attend_wide(const Flash& flash, const size_t* cache_rows, const Rows& x, size_t first, float* factors, float* scores,
-                   float* rest) const {
+  void attend_wide(const Flash& flash, const Stored& x, const Stored& ahead, size_t first, float* factors, float* scores, float* rest) const {
     const size_t all = blocks() + rope() / qgemm::kColumnsPerBlock, width = latent() + rope();
     auto* codes = reinterpret_cast<int16_t*>(rest + padded(all));
-    const uint8_t* ropes[kWideChunk];
-    for (size_t i = 0; i < x.n; ++i) ropes[i] = op.k_rope->row(cache_rows[i]);
-    products.read_f16(x.rows, x.n, blocks(), codes, width, rest);
-    products.read_f16(ropes, x.n, all - blocks(), codes + latent(), width, rest + blocks());
+    products.read_f16(x.latents, x.n, blocks(), codes, width, rest);
+    products.read_f16(x.ropes, x.n, all - blocks(), codes + latent(), width, rest + blocks());
     const qgemm::WideQueries queries{reinterpret_cast<const int32_t*>(flash.q), flash.q + width / 2 * lanes, lanes};
-    products.wide_gemm(queries, {codes, rest, x.n, all, width, nullptr}, scores, lanes);
+    products.wide_gemm(queries, {codes, rest, x.n, all, width, ahead.n > 0 ? ahead.ropes : nullptr, blocks()}, scores, lanes);
     renew(flash, x.n, first, scores, factors);
-    products.wide_mix(scores, lanes, lanes, {codes, rest, x.n, blocks(), width, x.ahead}, flash.onto, flash.mean, flash.values);
+    const qgemm::WideRows latents{codes, rest, x.n, blocks(), width, ahead.n > 0 ? ahead.latents : nullptr, 0};
+    products.wide_mix(scores, lanes, lanes, latents, flash.onto, flash.mean, flash.values);
   }
 
-  void attend_stored(const Flash& flash, const size_t* cache_rows, const Rows& x, size_t first, float* factors, float* scores,
-                     float* rest) const {
+  void attend_stored(const Flash& flash, const Stored& x, const Stored& ahead, size_t first, float* factors, float* scores, float* rest) const {
     const size_t stride = odd_stride(rope());
     float* ropes = rest + 2 * kChunk * blocks();
-    for (size_t i = 0; i < x.n; ++i) read_cache(*op.k_rope, cache_rows[i], 0, rope(), ropes + i * stride);
+    for (size_t i = 0; i < x.n; ++i) {
+      read_cache(*op.k_rope, x.rows[i], 0, rope(), ropes + i * stride);
+      if (ahead.n == 0) continue;
+      __builtin_prefetch(ahead.ropes[i], 0, 2);
+      __builtin_prefetch(ahead.ropes[i] + op.k_rope->row_bytes - 1, 0, 2);
+    }
     auto* starts = reinterpret_cast<int32_t*>(rest + kChunk * blocks());
-    products.read_q8_0(x.rows, x.n, blocks(), rest, starts);
-    const qgemm::StoredRows latents{x.rows, x.n, blocks(), rest, starts, x.ahead};
+    products.read_q8_0(x.latents, x.n, blocks(), rest, starts);
+    const qgemm::StoredRows latents{x.latents, x.n, blocks(), rest, starts, ahead.n > 0 ? ahead.latents : nullptr};
     products.stored_gemm({qgemm::Type::Q8_0, lanes, latent(), reinterpret_cast<const uint8_t*>(flash.q)}, latents, scores, lanes);
     multiply(x.n, lanes, {ropes, stride, 1}, flash.q + latent() * lanes, lanes, rope(), true, scores, lanes);
     renew(flash, x.n, first, scores, factors);

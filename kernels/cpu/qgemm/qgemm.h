@@ -87,7 +87,8 @@ struct WideRows {
   const int16_t* codes;
   const float* steps;  // [blocks]
   size_t n, blocks, stride;
-  const uint8_t* const* ahead;  // [kWideRows] rows of f16 that wide_mix fetches into the cache for a later call, or null
+  const uint8_t* const* ahead;  // [kWideRows] rows of f16 that the call fetches into the cache for a later one, or null
+  size_t ahead_from;            // the block that they begin with
 };
 
 // The library for one instruction set. Packed weights and quantised activations belong to the table that made them.
@@ -128,14 +129,14 @@ struct Table {
   void (*mix)(const float* weights, size_t ldw, size_t count, const StoredRows& x, bool onto, float* out, size_t ldo);
 
   // The same with rows of f16, whose codes are of 14 bits. These four are null where products of int16 are not faster than those of f32.
-  // Rounding: of a query to a 16382nd of the largest in its block, of a row to that of its block in all rows; of weights to a
-  // 65534th of the largest or a 524000th of their sum.
+  // Rounding: of a query by a 16382nd of the largest in its block, of a row by at most an 8192nd of that of its block in all rows,
+  // and nothing of those above a quarter of it; of weights by a 65534th of the largest or a 524000th of their sum.
 
   // Writes `count` <= lanes queries, f32 with ldx floats from one to the next; cols % 32 == 0, lanes % kMixColumns == 0.
   void (*pack_wide)(const float* x, size_t ldx, size_t count, size_t cols, size_t lanes, int32_t* packed, float* steps);
 
   // Rows of f16 where they lie, 32 blocks columns of them, to codes [n, ldc] and steps [blocks]. A block that holds a NaN or
-  // infinity has a NaN for its step.
+  // infinity has a NaN for its step; the others are powers of two.
   void (*read_f16)(const uint8_t* const* rows, size_t n, size_t blocks, int16_t* codes, size_t ldc, float* steps);
 
   // out[i * ldo + r] for i < x.n and all queries r.

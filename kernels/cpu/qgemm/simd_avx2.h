@@ -186,11 +186,12 @@ DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[4]) {
   }
 }
 
-DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* factors) {
+  const __m256i both = _mm256_set1_epi32(*factors);
 #ifdef DTS_AVXVNNI
-  acc.v = _mm256_dpwssd_avx_epi32(acc.v, codes.v, factors.v);
+  acc.v = _mm256_dpwssd_avx_epi32(acc.v, codes.v, both);
 #else
-  acc.v = _mm256_add_epi32(acc.v, _mm256_madd_epi16(codes.v, factors.v));
+  acc.v = _mm256_add_epi32(acc.v, _mm256_madd_epi16(codes.v, both));
   DTS_IN_ORDER(acc.v);
 #endif
 }

@@ -50,6 +50,7 @@ struct F32 {
 DTS_INLINE F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }
 DTS_INLINE F32 operator/(F32 a, F32 b) { return {_mm512_div_ps(a.v, b.v)}; }
 DTS_INLINE F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
+DTS_INLINE F32 larger(F32 a, F32 b) { return {_mm512_max_ps(a.v, b.v)}; }
 DTS_INLINE F32 clamp(F32 a, float low, float high) {
   return {_mm512_min_ps(_mm512_max_ps(a.v, _mm512_set1_ps(low)), _mm512_set1_ps(high))};
 }
@@ -101,22 +102,46 @@ DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[2]) {
 }
 
 // In assembly because GCC 12 moves the sums to other registers and back around the intrinsic.
-DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
-  __asm__("vpdpwssd %2, %1, %0" : "+v"(acc.v) : "v"(codes.v), "v"(factors.v));
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* factors) {
+  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(acc.v) : "v"(codes.v), "m"(*factors));
 }
 
-// As add_pairs, with the two codes at p for all lanes.
-DTS_INLINE void add_stored_pair(I32& acc, I32 pairs, const int16_t* p) {
-  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(acc.v) : "v"(pairs.v), "m"(*reinterpret_cast<const int16_t(*)[2]>(p)));
+// As add_pairs, of the two codes at p and factors of each lane.
+DTS_INLINE void add_stored_pair(I32& acc, I32 factors, const int16_t* p) {
+  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(acc.v) : "v"(factors.v), "m"(*reinterpret_cast<const int16_t(*)[2]>(p)));
 }
 
-// As add_pairs, with the two factors at p for all lanes.
-DTS_INLINE void add_factor_pair(I32& acc, I32 codes, const int32_t* p) {
-  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(acc.v) : "v"(codes.v), "m"(*p));
-}
+// The exponents of f16, by their bits; subnormal ones have that of the smallest normal ones.
+alignas(64) inline constexpr int16_t kExponents[32] = {1,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                                       16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
 
-// The columns of a block as int16, in the order that wide_place says: what interleaving two rows by quarters leaves in order.
-DTS_INLINE void store_wide(I32 low, I32 high, int16_t* p) { _mm512_storeu_si512(p, _mm512_packs_epi32(low.v, high.v)); }
+// How f16 of exponents up to `top` become codes: a fraction m, 1 <= m < 2, of the exponent `top` becomes m · 2^12.
+struct WideScale {
+  // For each exponent, and those of negative numbers: what a fraction, times 2^14, is to be multiplied and divided by 2^15.
+  __m512i positive, negative;
+  // The value of a code's unit.
+  float step;
+
+  WideScale() = default;
+  DTS_INLINE explicit WideScale(uint16_t largest) {
+    const int top = largest >> 10;
+    const __m512i shifts = _mm512_sub_epi16(_mm512_load_si512(kExponents), _mm512_set1_epi16(static_cast<int16_t>(top - 13)));
+    positive = _mm512_sllv_epi16(_mm512_set1_epi16(1), shifts);  // 0 where it would be less than 1
+    negative = _mm512_sub_epi16(_mm512_setzero_si512(), positive);
+    // 2^(top - 15 - 12); NaN and infinity make it NaN, and so what comes out of products.
+    step = top < 31 ? std::bit_cast<float>((top + 100) << 23) : std::numeric_limits<float>::quiet_NaN();
+  }
+};
+
+// A block of f16 as codes, in the order that wide_place says: what interleaving two rows by quarters leaves in order.
+DTS_INLINE void store_wide(const uint8_t* halves, const WideScale& scale, int16_t* p) {
+  const __m512i x = _mm512_permutexvar_epi64(_mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0), _mm512_loadu_si512(halves));
+  const __m512i behind_point = _mm512_and_si512(_mm512_slli_epi16(x, 4), _mm512_set1_epi16(0x3ff0));
+  const __mmask32 normal = _mm512_test_epi16_mask(x, _mm512_set1_epi16(0x7c00));
+  const __m512i fraction = _mm512_mask_add_epi16(behind_point, normal, behind_point, _mm512_set1_epi16(0x4000));
+  const __m512i factor = _mm512_permutex2var_epi16(scale.positive, _mm512_srli_epi16(x, 10), scale.negative);
+  _mm512_storeu_si512(p, _mm512_mulhrs_epi16(fraction, factor));
+}
 
 // As pairs(), of blocks from store_wide.
 DTS_INLINE void interleave(const int16_t* a, const int16_t* b, I32 (&out)[2]) {

@@ -107,8 +107,8 @@ DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[8]) {
   }
 }
 
-DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
-  const int16x8_t values = vreinterpretq_s16_s32(codes.v), by = vreinterpretq_s16_s32(factors.v);
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* factors) {
+  const int16x8_t values = vreinterpretq_s16_s32(codes.v), by = vreinterpretq_s16_s32(vdupq_n_s32(*factors));
   const int32x4_t low = vmull_s16(vget_low_s16(values), vget_low_s16(by));
   acc.v = vaddq_s32(acc.v, vpaddq_s32(low, vmull_high_s16(values, by)));
 }

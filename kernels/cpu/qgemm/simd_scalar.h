@@ -12,7 +12,7 @@
 //   F32, I32, U8   vectors of kLanes floats, kLanes int32, 4 kLanes bytes
 //   dots           acc[n] lane r += Σ_i w[j] byte 4r+i · x[n][4j+i], for j in [kFirst, kFirst + kCount)
 //   pairs          item i: the bytes a[i] and b[i] as two int16, a's the lower, for 32 items
-//   add_pairs      acc lane i += both int16 of item i times those of `factors`
+//   add_pairs      acc lane i += both int16 of item i times those at `factors`
 //   largest        the largest bit pattern of |x[0..31]| (above 0x7f800000 where there is a NaN)
 //   sum_codes      the sums of q[n][0..31], of four blocks
 //   round_block    q = x · inverse rounded to nearest even, and the sums of both halves of q
@@ -162,9 +162,9 @@ DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[32 / kLanes])
   for (size_t i = 0; i < 32; ++i) out[i / kLanes].v[i % kLanes] = (a[i] & 0xffff) | b[i] * 65536;
 }
 
-DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* factors) {
   for (size_t i = 0; i < kLanes; ++i) {
-    acc.v[i] += static_cast<int16_t>(codes.v[i]) * static_cast<int16_t>(factors.v[i]) + (codes.v[i] >> 16) * (factors.v[i] >> 16);
+    acc.v[i] += static_cast<int16_t>(codes.v[i]) * static_cast<int16_t>(*factors) + (codes.v[i] >> 16) * (*factors >> 16);
   }
 }
 

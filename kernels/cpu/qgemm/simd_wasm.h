@@ -170,8 +170,8 @@ DTS_INLINE void pairs(const int8_t* a, const int8_t* b, I32 (&out)[8]) {
   }
 }
 
-DTS_INLINE void add_pairs(I32& acc, I32 codes, I32 factors) {
-  acc.v = wasm_i32x4_add(acc.v, wasm_i32x4_dot_i16x8(codes.v, factors.v));
+DTS_INLINE void add_pairs(I32& acc, I32 codes, const int32_t* factors) {
+  acc.v = wasm_i32x4_add(acc.v, wasm_i32x4_dot_i16x8(codes.v, wasm_i32x4_splat(*factors)));
 }
 
 DTS_INLINE uint32_t largest(const float* x) {

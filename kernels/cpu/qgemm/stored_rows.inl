@@ -84,88 +84,72 @@ DTS_INLINE float largest_of(const float* d) {
 
 inline constexpr size_t kMixVectors = kColumnsPerBlock / kLanes, kPairs = kStoredRows / 2;
 
-// One block of columns, and the weights of kMixColumns sums, as add_pairs takes them: two rows side by side.
-struct MixOperands {
-  I32 codes[kPairs][kMixVectors];
-  int32_t factors[kPairs][kMixColumns];
-  float ratios[kStoredRows], unit;
-  const float* weights;
-  size_t block;
-
-  DTS_INLINE void begin(const StoredRows& x, size_t b, const float* from) {
-    const float most = largest_of(x.d + b * kStoredRows), inverse = most > 0 ? 32767 / most : 0;
-    for (size_t k = 0; k < kStoredRows; ++k) ratios[k] = x.d[b * kStoredRows + k] * inverse;
-    unit = most / 32767;
-    weights = from;
-    block = b;
-  }
-  DTS_INLINE void fill(const StoredRows& x, size_t ldw, size_t p) {
-    const size_t k = 2 * p, other = k + 1 < x.n ? k + 1 : k;
-    if (x.ahead) {
-      __builtin_prefetch(x.ahead[k] + block * kStoredBytes);
-      __builtin_prefetch(x.ahead[k + 1] + block * kStoredBytes);
+// to[i * ldo + column] = (onto ? the same : 0) + unit(i) · Σ_p codes[p] · factors[p][i], for kMixColumns sums of one block of columns.
+// prepare(p) writes codes[p], and factors[p] where they depend on the block, just before their first use; ahead(row) is called
+// for all 2 · pairs rows now and then.
+template <size_t P, class Prepare, class Ahead, class Unit>
+DTS_INLINE void add_up(const I32 (&codes)[P][kMixVectors], const int32_t (&factors)[P][kMixColumns], size_t pairs, const Prepare& prepare,
+                       const Ahead& ahead, const Unit& unit, bool onto, float* to, size_t ldo) {
+  constexpr size_t kSide = 2, kTile = kMaxRows < 8 ? kMaxRows : 8, kSides = kMixVectors / kSide;
+  static_assert(kMixVectors % kSide == 0 && kMixColumns % kTile == 0 && kMixColumns > kTile);
+  const auto add = [&](size_t i, size_t v, const auto& before) DTS_INLINE_LAMBDA {
+    I32 sums[kTile][kSide];
+    DTS_UNROLL for (size_t t = 0; t < kTile; ++t) {
+      DTS_UNROLL for (size_t s = 0; s < kSide; ++s) sums[t][s] = I32::splat(0);
     }
-    pairs(stored_codes(x.rows[k], block), stored_codes(x.rows[other], block), codes[p]);
-    const F32 low = F32::splat(ratios[k]), high = F32::splat(ratios[k + 1]);
-    DTS_UNROLL for (size_t i = 0; i < kMixColumns; i += kLanes) {
-      const I32 first = (F32::load(weights + k * ldw + i) * low).rounded();
-      const I32 second = (F32::load(weights + other * ldw + i) * high).rounded();
-      (first | second.template shifted_left<16>()).store(factors[p] + i);
-    }
-  }
-};
-
-// to[i * ldo + column] = (onto ? the same : 0) + the sums of the operands, while those that come next are filled in between.
-DTS_INLINE void mix_block(const MixOperands& now, MixOperands* next, const StoredRows& x, size_t ldw, bool onto, float* to, size_t ldo) {
-  constexpr size_t kSide = 2, kTile = kMaxRows < 8 ? kMaxRows : 8;
-  static_assert(kMixVectors % kSide == 0 && kMixColumns % kTile == 0 && kMixColumns % kLanes == 0);
-  const size_t count = (x.n + 1) / 2;
-  const F32 unit = F32::splat(now.unit);
-  for (size_t i = 0; i < kMixColumns; i += kTile) {
-    for (size_t v = 0; v < kMixVectors; v += kSide) {
-      I32 sums[kTile][kSide];
+    for (size_t p = 0; p < pairs; ++p) {
+      before(p);
       DTS_UNROLL for (size_t t = 0; t < kTile; ++t) {
-        DTS_UNROLL for (size_t s = 0; s < kSide; ++s) sums[t][s] = I32::splat(0);
-      }
-      const auto add = [&](size_t p) DTS_INLINE_LAMBDA {
-        DTS_UNROLL for (size_t t = 0; t < kTile; ++t) {
-          const I32 factor = I32::splat(now.factors[p][i + t]);
-          DTS_UNROLL for (size_t s = 0; s < kSide; ++s) add_pairs(sums[t][s], now.codes[p][v + s], factor);
-        }
-      };
-      if (next) {
-        for (size_t p = 0; p < count; ++p) {
-          add(p);
-          next->fill(x, ldw, p);
-        }
-        next = nullptr;
-      } else {
-        for (size_t p = 0; p < count; ++p) add(p);
-      }
-      DTS_UNROLL for (size_t t = 0; t < kTile; ++t) {
-        DTS_UNROLL for (size_t s = 0; s < kSide; ++s) {
-          float* at = to + (i + t) * ldo + (v + s) * kLanes;
-          fma(F32::of(sums[t][s]), unit, onto ? F32::load(at) : F32::zero()).store(at);
-        }
+        DTS_UNROLL for (size_t s = 0; s < kSide; ++s) add_pairs(sums[t][s], codes[p][v + s], &factors[p][i + t]);
       }
     }
+    DTS_UNROLL for (size_t t = 0; t < kTile; ++t) {
+      const F32 scale = F32::splat(unit(i + t));
+      DTS_UNROLL for (size_t s = 0; s < kSide; ++s) {
+        float* at = to + (i + t) * ldo + (v + s) * kLanes;
+        fma(F32::of(sums[t][s]), scale, onto ? F32::load(at) : F32::zero()).store(at);
+      }
+    }
+  };
+  constexpr size_t kLead = 4;
+  for (size_t p = 0; p < kLead && p < pairs; ++p) prepare(p);
+  add(0, 0, [&](size_t p) DTS_INLINE_LAMBDA {
+    if (p + kLead < pairs) prepare(p + kLead);
+    ahead(2 * p);
+  });
+  add(kTile, 0, [&](size_t p) DTS_INLINE_LAMBDA { ahead(2 * p + 1); });
+  for (size_t turn = 1; turn < kMixColumns / kTile * kSides; ++turn) {
+    const size_t i = turn / kSides * kTile, v = turn % kSides * kSide;
+    if (i != kTile || v != 0) add(i, v, [](size_t) DTS_INLINE_LAMBDA {});
   }
 }
 
 inline void mix(const float* weights, size_t ldw, size_t count, const StoredRows& x, bool onto, float* out, size_t ldo) {
-  MixOperands operands[2];
-  const size_t groups = count / kMixColumns, steps = x.blocks * groups;
-  const auto begin = [&](size_t step) { operands[step % 2].begin(x, step / groups, weights + step % groups * kMixColumns); };
-  begin(0);
-  for (size_t p = 0; 2 * p < x.n; ++p) operands[0].fill(x, ldw, p);
-  for (size_t step = 0; step < steps; ++step) {
-    MixOperands* next = nullptr;
-    if (step + 1 < steps) {
-      begin(step + 1);
-      next = operands + (step + 1) % 2;
+  // As add_pairs takes them: two rows side by side.
+  I32 codes[kPairs][kMixVectors];
+  int32_t factors[kPairs][kMixColumns];
+  for (size_t b = 0; b < x.blocks; ++b) {
+    const float* d = x.d + b * kStoredRows;
+    const float most = largest_of(d), inverse = most > 0 ? 32767 / most : 0;
+    float ratios[kStoredRows];
+    for (size_t k = 0; k < kStoredRows; ++k) ratios[k] = d[k] * inverse;
+    for (size_t first = 0; first < count; first += kMixColumns) {
+      const auto prepare = [&](size_t p) DTS_INLINE_LAMBDA {
+        const size_t k = 2 * p, other = k + 1 < x.n ? k + 1 : k;
+        pairs(stored_codes(x.rows[k], b), stored_codes(x.rows[other], b), codes[p]);
+        const F32 low = F32::splat(ratios[k]), high = F32::splat(ratios[k + 1]);
+        DTS_UNROLL for (size_t i = 0; i < kMixColumns; i += kLanes) {
+          const I32 one = (F32::load(weights + k * ldw + first + i) * low).rounded();
+          const I32 two = (F32::load(weights + other * ldw + first + i) * high).rounded();
+          (one | two.template shifted_left<16>()).store(factors[p] + i);
+        }
+      };
+      const auto ahead = [&](size_t row) DTS_INLINE_LAMBDA {
+        if (x.ahead && first == 0) __builtin_prefetch(x.ahead[row] + b * kStoredBytes, 0, 2);
+      };
+      const auto unit = [&](size_t) DTS_INLINE_LAMBDA { return most / 32767; };
+      add_up(codes, factors, (x.n + 1) / 2, prepare, ahead, unit, onto, out + first * ldo + b * kColumnsPerBlock, ldo);
     }
-    float* to = out + step % groups * kMixColumns * ldo + step / groups * kColumnsPerBlock;
-    mix_block(operands[step % 2], next, x, ldw, onto, to, ldo);
   }
 }
 

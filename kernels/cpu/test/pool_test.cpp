@@ -37,7 +37,11 @@ struct Step {
         to[i] = from[n - 1 - i] + 1;
       });
       if (worker.stopped) break;
-      worker.share(n, [&](size_t i) { from[i] = to[i]; });
+      worker.share(n, [&](size_t i, const auto& next) {
+        from[i] = to[i];
+        const size_t likely = next();
+        expect(likely > i && (worker.team.count() > 1 || likely == i + 1), "the piece that likely comes next is a later one, without other threads the next");
+      });
       if (worker.stopped) break;
       worker.share(0, [](size_t) { std::abort(); });
       if (worker.stopped) break;
