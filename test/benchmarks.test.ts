@@ -215,28 +215,28 @@ describe("docs/BENCHMARKS.md", () => {
     ]);
   });
 
-  it("says how much of the speed is left behind a long context; only the cache made for one has a goal", () => {
+  it("says how much of the speed is left behind a long context", () => {
     const at = (depth: number, ...speeds: number[]) => ({
       generate: 16,
       depth,
       entries: ["q8_0", "f16"].map((cacheType, i) => ({ generate: spread([speeds[i]!]), facts: { cacheType } })),
     });
-    const depths = { file: "m.gguf", depths: [at(1024, 50, 48), at(15872, 29, 12)] };
+    const depths = { file: "m.gguf", depths: [at(1024, 50, 48), at(15872, 31, 12)] };
     const rows = lines(benchmarkSections([{ file: "a.json", record: record("2026", { depths }) }]).goals).slice(2);
     expect(rows.map((row) => row.split(" | ").slice(0, 5))).toEqual([
       [
         "| Q4_K_M, decode 16 at 15872 beside at 1024, q8_0 cache",
-        "29 tokens/s",
+        "31 tokens/s",
         "50 tokens/s at 1024",
-        "58 %",
-        ">= 60 %: **missed**",
+        "62 %",
+        ">= 60 %: met",
       ],
       [
         "| Q4_K_M, decode 16 at 15872 beside at 1024, f16 cache",
         "12 tokens/s",
         "48 tokens/s at 1024",
         "25 %",
-        "none for this cache",
+        ">= 60 %: **missed**",
       ],
     ]);
   });
