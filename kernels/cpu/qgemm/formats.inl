@@ -10,13 +10,9 @@ namespace dts::qgemm::DTS_TARGET {
 
 inline constexpr size_t kBlocksPerStep = 8;
 
-// How far ahead of their loads weights are fetched into the cache.
-inline constexpr size_t kPrefetchBytes = 2048;
-
-template <size_t kBytes>
-DTS_INLINE void prefetch(const uint8_t* p) {
-  DTS_UNROLL for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(p + kPrefetchBytes + i);
-}
+// Tells the hardware, which follows a stream to the end of a page of 4 KiB only, what pages come next, by one line a block. More
+// lines than that, or none, make reading from memory slower: on a Zen 4 core by a tenth to a quarter.
+DTS_INLINE void announce(const uint8_t* p) { __builtin_prefetch(p + 8192, 0, 2); }
 
 DTS_INLINE void nibbles_of_block(const uint8_t* p, U8 (&codes)[8]) {
   DTS_UNROLL for (size_t j = 0; j < 4; ++j) {
@@ -72,7 +68,7 @@ struct PairedFormat {
     for (size_t b = first; b < last; ++b) {
       const uint8_t* unit = p + b / 2 * g.unit_bytes * kLanes;
       const uint8_t* planes = unit + 4 * kLanes + b % 2 * kBytes;
-      prefetch<kBytes>(planes);
+      announce(planes);
       U8 codes[8];
       Derived::load(planes, codes);
       body(b, codes, F32::halves(unit + b % 2 * 2 * kLanes), F32::zero());
@@ -127,7 +123,7 @@ struct MinimumFormat {
     constexpr size_t kBytes = (kFifthBits ? 24 : 20) * kLanes;
     p += first * kBytes;
     for (size_t b = first; b < last; ++b, p += kBytes) {
-      prefetch<kBytes>(p);
+      announce(p);
       U8 codes[8];
       if constexpr (kFifthBits) {
         nibbles_of_block(p + 8 * kLanes, codes);
@@ -170,12 +166,11 @@ struct SuperFormat {
     constexpr size_t kGroup = kHigh + 32 * kLanes;
     p += first / 8 * (16 * kLanes + 4 * kGroup);
     for (size_t b = first; b < last; b += 8) {
-      prefetch<16 * kLanes>(p);
       F32 scale[8], minimum[8];
       scales(p, scale, minimum);
       p += 16 * kLanes;
       for (size_t s = 0; s < 8; s += 2, p += kGroup) {
-        prefetch<kGroup>(p);
+        announce(p);
         U8 codes[8];
         nibbles_of_pair<false>(p + kHigh, codes);
         if constexpr (kFifthBits) add_fifth_bits(p, codes, Eight{});
@@ -205,9 +200,8 @@ struct Format<Type::Q6_K> {
       const uint8_t* scales = unit + 4 * kLanes + b / 8 % 2 * kBlock;
       const uint8_t* planes = scales + 16 * kLanes;
       const F32 d = F32::halves(unit + b / 8 % 2 * 2 * kLanes);
-      prefetch<16 * kLanes>(scales);
       for (size_t s = 0; s < 8; s += 2, planes += kGroup, scales += 4 * kLanes) {
-        prefetch<kGroup>(planes);
+        announce(planes);
         U8 codes[8];
         nibbles_of_pair<false>(planes + 16 * kLanes, codes);
         add_upper_bits(planes, codes, Eight{});
@@ -229,7 +223,6 @@ struct Format<Type::IQ4_XS> {
   DTS_INLINE static void walk(const uint8_t* p, size_t first, size_t last, Body&& body) {
     p += first / 8 * 136 * kLanes;
     for (size_t b = first; b < last; b += 8) {
-      prefetch<8 * kLanes>(p);
       const F32 d = F32::halves(p);
       const I32 upper = I32::halves(p + 2 * kLanes), lower = I32::load(p + 4 * kLanes);
       p += 8 * kLanes;
@@ -239,7 +232,7 @@ struct Format<Type::IQ4_XS> {
         scale[s] = d * F32::of(bits + I32::splat(-32));
       }
       for (size_t s = 0; s < 8; ++s, p += 16 * kLanes) {
-        prefetch<16 * kLanes>(p);
+        announce(p);
         U8 codes[8];
         nibbles_of_block(p, codes);
         look_up(codes);
