@@ -65,6 +65,7 @@ class Team {
     const uint64_t place = place_.load(std::memory_order_relaxed);
     return stage_of(place) == stage ? std::max(piece_of(place), last + count_) : count;
   }
+
   /** Pieces to take at once: many at first, whose weights are one stream of memory, and single ones towards the end. */
   size_t run_of(size_t left) const { return std::max<size_t>(1, left / (4 * count_)); }
   static uint32_t stage_of(uint64_t place) { return static_cast<uint32_t>(place >> 32); }
