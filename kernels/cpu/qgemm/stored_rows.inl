@@ -90,8 +90,8 @@ inline constexpr size_t kMixVectors = kColumnsPerBlock / kLanes, kPairs = kStore
 template <size_t P, class Prepare, class Ahead, class Unit>
 DTS_INLINE void add_up(const I32 (&codes)[P][kMixVectors], const int32_t (&factors)[P][kMixColumns], size_t pairs, const Prepare& prepare,
                        const Ahead& ahead, const Unit& unit, bool onto, float* to, size_t ldo) {
-  constexpr size_t kSide = 2, kTile = kMaxRows < 8 ? kMaxRows : 8, kSides = kMixVectors / kSide;
-  static_assert(kMixVectors % kSide == 0 && kMixColumns % kTile == 0 && kMixColumns > kTile);
+  constexpr size_t kSide = 2, kTile = kMaxRows < 8 ? kMaxRows : 8, kTiles = kMixColumns / kTile, kSides = kMixVectors / kSide;
+  static_assert(kMixVectors % kSide == 0 && kMixColumns % kTile == 0 && kTiles > 1);
   const auto add = [&](size_t i, size_t v, const auto& before) DTS_INLINE_LAMBDA {
     I32 sums[kTile][kSide];
     DTS_UNROLL for (size_t t = 0; t < kTile; ++t) {
@@ -111,6 +111,7 @@ DTS_INLINE void add_up(const I32 (&codes)[P][kMixVectors], const int32_t (&facto
       }
     }
   };
+  // The first tile prepares what all read; it and the second fetch.
   constexpr size_t kLead = 4;
   for (size_t p = 0; p < kLead && p < pairs; ++p) prepare(p);
   add(0, 0, [&](size_t p) DTS_INLINE_LAMBDA {
@@ -118,9 +119,8 @@ DTS_INLINE void add_up(const I32 (&codes)[P][kMixVectors], const int32_t (&facto
     ahead(2 * p);
   });
   add(kTile, 0, [&](size_t p) DTS_INLINE_LAMBDA { ahead(2 * p + 1); });
-  for (size_t turn = 1; turn < kMixColumns / kTile * kSides; ++turn) {
-    const size_t i = turn / kSides * kTile, v = turn % kSides * kSide;
-    if (i != kTile || v != 0) add(i, v, [](size_t) DTS_INLINE_LAMBDA {});
+  for (size_t tile = 2; tile < kTiles * kSides; ++tile) {
+    add(tile % kTiles * kTile, tile / kTiles * kSide, [](size_t) DTS_INLINE_LAMBDA {});
   }
 }
 
