@@ -1,8 +1,10 @@
 // `npm run build:wasm`: compiles kernels/ into build/wasm/*.wasm, the modules of the wasm backend. The compiler is itself
 // WebAssembly, from npm: nothing else is needed.
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { Worker, workerData } from "node:worker_threads";
 import { setupLock } from "./build.mjs";
 import { withLock } from "./lock.mjs";
 import { isMain, root, say } from "./run.mjs";
@@ -11,7 +13,7 @@ const folder = path.join(root, "build", "wasm");
 const log = path.join(root, ".cache", "wasm.log");
 const stamp = path.join(root, ".cache", "wasm-inputs");
 
-/** Compiled once for all variants, and once for each. */
+/** Compiled once for all variants with addresses of one width, and once for each. */
 const SHARED = [
   "kernels/bind/wasm/host.cpp",
   "kernels/bind/wasm/module.cpp",
@@ -22,13 +24,22 @@ const SHARED = [
   "kernels/cpu/pool.cpp",
   "kernels/cpu/weight.cpp",
 ];
-const TARGETS = {
-  wasm: { flags: [], files: ["kernels/cpu/targets/wasm.cpp", "kernels/cpu/qgemm/target_wasm.cpp"] },
-  "wasm-relaxed": {
+const KERNELS = ["kernels/cpu/targets/wasm.cpp"];
+const TARGETS = [
+  { name: "wasm", bits: 32, flags: [], files: [...KERNELS, "kernels/cpu/qgemm/target_wasm.cpp"] },
+  {
+    name: "wasm-relaxed",
+    bits: 32,
     flags: ["-mrelaxed-simd"],
-    files: ["kernels/cpu/targets/wasm.cpp", "kernels/cpu/qgemm/target_wasm_relaxed.cpp"],
+    files: [...KERNELS, "kernels/cpu/qgemm/target_wasm_relaxed.cpp"],
   },
-};
+  {
+    name: "wasm64",
+    bits: 64,
+    flags: ["-mrelaxed-simd"],
+    files: [...KERNELS, "kernels/cpu/qgemm/target_wasm_relaxed.cpp"],
+  },
+];
 
 // Atomic operations do no harm in a module without threads.
 const COMPILE = [
@@ -36,11 +47,21 @@ const COMPILE = [
   ...["-fvisibility=hidden", "-msimd128", "-pthread", "-I."],
 ];
 const LINK = [
-  ...["-mexec-model=reactor", "-O2", "-Wl,--strip-all", "-Wl,--import-memory", "-Wl,--export=__stack_pointer"],
-  ...["-Wl,-z,stack-size=1048576", "-Wl,--initial-memory=4194304", "-Wl,--max-memory=4294967296"],
+  ...["-O2", "-Wl,--strip-all", "-Wl,--import-memory", "-Wl,--export=__stack_pointer"],
+  ...["-Wl,-z,stack-size=1048576", "-Wl,--initial-memory=4194304"],
 ];
 // The C library comes without atomics: what it does is called from one thread only.
 const LINK_THREADS = ["-Wl,--shared-memory", "-Wl,--no-check-features"];
+
+/** What differs by the width of addresses. The libraries are for 32 bits; for 64, kernels/bind/wasm/library64.cpp is enough. */
+const WIDTHS = {
+  32: { compile: [], link: ["-mexec-model=reactor", "-Wl,--max-memory=4294967296"], files: [] },
+  64: {
+    compile: ["--target=wasm64-wasip1", "-idirafter", "/usr/include/wasm32-wasip1"],
+    link: ["--target=wasm64-wasip1", "-nostdlib", "-Wl,--no-entry", "-Wl,--max-memory=17179869184"],
+    files: ["kernels/bind/wasm/library64.cpp"],
+  },
+};
 
 /** Whether the modules are made from what kernels/ holds now, or could not be. */
 export function isWasmSettled() {
@@ -68,7 +89,21 @@ export async function buildWasm() {
   }
 }
 
+/** Those with addresses of one width in a thread of their own: the compiler keeps one core busy. */
 async function compileAll() {
+  const compileIn = async (thread) => {
+    // An error that it throws is thrown here.
+    const [code] = await once(thread, "exit");
+    if (code !== 0) throw new Error(`the compiler's thread ended with status ${code}`);
+  };
+  await Promise.all(
+    Object.keys(WIDTHS).map((bits) =>
+      compileIn(new Worker(new URL(import.meta.url), { workerData: { compileWidth: bits } })),
+    ),
+  );
+}
+
+async function compileWidth(bits) {
   const { runClang } = await import("@yowasp/clang");
   const clang = async (args, files, output) => {
     const words = new TextDecoder();
@@ -81,22 +116,24 @@ async function compileAll() {
     return made[output];
   };
   const sources = sourceTree();
-  const compile = async (file, flags) => [
-    `${file.slice(0, -".cpp".length).replaceAll("/", "-")}.o`,
-    await clang([...COMPILE, ...flags, file], sources, "out.o"),
-  ];
-  const shared = [];
-  for (const file of SHARED) shared.push(await compile(file, []));
-  for (const [target, { flags, files: targeted }] of Object.entries(TARGETS)) {
-    const objects = [...shared];
-    for (const file of targeted) objects.push(await compile(file, flags));
-    const files = Object.fromEntries(objects);
+  const compile = async (files, flags) => {
+    const objects = {};
+    for (const file of files) {
+      const name = `${file.slice(0, -".cpp".length).replaceAll("/", "-")}.o`;
+      objects[name] = await clang([...COMPILE, ...flags, file], sources, "out.o");
+    }
+    return objects;
+  };
+  const width = WIDTHS[bits];
+  const shared = await compile([...SHARED, ...width.files], width.compile);
+  for (const { name, flags, files } of TARGETS.filter((target) => target.bits === Number(bits))) {
+    const objects = { ...shared, ...(await compile(files, [...width.compile, ...flags])) };
     for (const [suffix, more] of [
       ["", []],
       ["-threads", LINK_THREADS],
     ]) {
-      const module = await clang([...LINK, ...more, ...Object.keys(files)], files, "out.wasm");
-      writeFileSync(path.join(folder, `${target}${suffix}.wasm`), module);
+      const module = await clang([...LINK, ...width.link, ...more, ...Object.keys(objects)], objects, "out.wasm");
+      writeFileSync(path.join(folder, `${name}${suffix}.wasm`), module);
     }
   }
 }
@@ -134,7 +171,9 @@ function inputs() {
   return hash.digest("hex");
 }
 
-if (isMain(import.meta.url)) {
+if (workerData?.compileWidth) {
+  await compileWidth(workerData.compileWidth);
+} else if (isMain(import.meta.url)) {
   const problem = await withLock(setupLock, buildWasm);
   if (problem !== null) {
     say(problem);

@@ -1,5 +1,5 @@
 import { openReference } from "./backends/reference/backend.ts";
-import { openWasm } from "./backends/wasm/backend.ts";
+import { openWasm, type WasmOptions } from "./backends/wasm/backend.ts";
 import { webEnvironment } from "./backends/wasm/web-environment.ts";
 import type { LoadedModel, ModelHost, ModelOptions, NamedCheckpoint } from "./engine/load-model.ts";
 import { assembleModel } from "./engine/load-model.ts";
@@ -8,7 +8,7 @@ import { BackendUnavailableError, FormatError } from "./errors.ts";
 import { blobFolder } from "./formats/blob-source.ts";
 import type { ByteFolder } from "./formats/byte-source.ts";
 import { fileNameOf, urlFolder } from "./formats/url-source.ts";
-import { openCheckpoint } from "./model/checkpoint.ts";
+import { openCheckpoint, storedBytes } from "./model/checkpoint.ts";
 import type { Backend } from "./tensor/backend.ts";
 import { webTemplateThread } from "./tokenizer/template-web.ts";
 
@@ -28,6 +28,11 @@ export interface BrowserOptions extends ModelOptions {
    * with `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`.
    */
   readonly threads?: number;
+  /**
+   * Whether weights and cache may take more than 4 GiB, up to 16; the browser must have WebAssembly's Memory64.
+   * Default: where it has, and the weights take more than 3 GiB.
+   */
+  readonly memory64?: boolean;
   /** URL of the folder with the WebAssembly modules. Default: `build/wasm/` of the package, as this file lies in it. */
   readonly modules?: string | URL;
   /** Sequences of full length that the cache holds at once. Default 1. */
@@ -37,7 +42,7 @@ export interface BrowserOptions extends ModelOptions {
 /**
  * Loads a model into this page and makes it ready to answer. Call `close()` when done: a page has little memory.
  * @param model URL of a .gguf file, read by ranges where the server has them; or a file that the user chose; of a split
- * model the URL of the first part, or all files. WebAssembly reaches 4 GiB, so weights and cache must fit in that.
+ * model the URL of the first part, or all files. Weights and cache must fit into what WebAssembly reaches: see `memory64`.
  * @throws FormatError, ConfigError, ShapeError, BackendUnavailableError
  * @example
  * const { engine, close } = await loadModel("/models/model.gguf");
@@ -47,11 +52,15 @@ export interface BrowserOptions extends ModelOptions {
  */
 export async function loadModel(
   model: string | URL | Blob | readonly File[],
-  { backend = "wasm", threads, modules, parallel = 1, ...options }: BrowserOptions = {},
+  { backend = "wasm", threads, memory64, modules, parallel = 1, ...options }: BrowserOptions = {},
 ): Promise<LoadedModel> {
   const host: ModelHost = {
-    openBackend: (note) => openBackend(backend, threads, modules ?? new URL("../build/wasm/", import.meta.url), note),
     openModel: () => openModel(model, options.signal),
+    openBackend: (checkpoint, note) => {
+      const where = modules ?? new URL("../build/wasm/", import.meta.url);
+      const modelBytes = memory64 === false ? 0 : storedBytes(checkpoint);
+      return openBackend(backend, { threads, target: memory64 ? "wasm64" : undefined, modelBytes }, where, note);
+    },
     loadText: ({ gguf }) => textFromGguf(gguf!),
     startTemplateThread: webTemplateThread(new URL("./tokenizer/template-web-thread.mjs", import.meta.url)),
   };
@@ -60,17 +69,17 @@ export async function loadModel(
 
 async function openBackend(
   name: string,
-  threads: number | undefined,
+  options: WasmOptions,
   modules: string | URL,
   note: (line: string) => void,
 ): Promise<Backend> {
   if (name === "reference") return openReference();
   if (name !== "wasm") throw new BackendUnavailableError(name, `unknown; want one of ${BACKENDS.join(", ")}`);
   const environment = webEnvironment(new URL(modules, location.href));
-  if (!environment.sharedMemory && threads !== 1) {
+  if (!environment.sharedMemory && options.threads !== 1) {
     note("one thread computes: only a page that is cross-origin isolated (COOP and COEP headers) may have more");
   }
-  return openWasm(environment, { threads });
+  return openWasm(environment, options);
 }
 
 async function openModel(

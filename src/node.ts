@@ -10,7 +10,7 @@ import type { ModelText } from "./engine/text.ts";
 import { generationFromHf, textFromGguf } from "./engine/text.ts";
 import { BackendUnavailableError, FormatError } from "./errors.ts";
 import { isDirectory, openFolder } from "./formats/file-source.ts";
-import { openCheckpoint, readJson } from "./model/checkpoint.ts";
+import { openCheckpoint, readJson, storedBytes } from "./model/checkpoint.ts";
 import type { Backend } from "./tensor/backend.ts";
 import type { Encoder } from "./tensor/encoder.ts";
 import { processBytes } from "./tensor/memory-use.ts";
@@ -34,6 +34,8 @@ export const BACKENDS = ["cpu", "wasm", "reference"] as const;
 export interface BackendOptions {
   /** Threads of the cpu and wasm backends. Default: the physical cores that this process may use. */
   readonly threads?: number;
+  /** What the weights take as they are stored; of more than 3 GiB the wasm backend needs to know. Default: less. */
+  readonly modelBytes?: number;
   /** Told in one line when `auto` had to do without the best backend, and why. */
   readonly onNote?: (note: string) => void;
 }
@@ -43,7 +45,8 @@ export interface BackendOptions {
  * @param choice `auto`, a name of BACKENDS, or a path that starts with `.` or `/` or ends in .js or .mjs
  * @throws BackendUnavailableError
  */
-export async function openBackend(choice = "auto", { threads, onNote }: BackendOptions = {}): Promise<Backend> {
+export async function openBackend(choice = "auto", options: BackendOptions = {}): Promise<Backend> {
+  const { threads, modelBytes, onNote } = options;
   if (choice === "cpu" || choice === "auto") {
     const { nativeProblem, openCpu } = await import("./backends/cpu/backend.ts");
     const problem = choice === "auto" ? nativeProblem() : null;
@@ -56,7 +59,7 @@ export async function openBackend(choice = "auto", { threads, onNote }: BackendO
     if (problem === null) {
       if (choice === "auto") onNote?.("until then the WASM backend computes, which is slower");
       const { openWasm } = await import("./backends/wasm/backend.ts");
-      return openWasm(nodeEnvironment(), { threads });
+      return openWasm(nodeEnvironment(), { threads, modelBytes });
     }
     onNote?.(`${problem.message}; until then the reference backend computes, which is many times slower`);
   }
@@ -234,8 +237,8 @@ export async function loadModel(
   { backend, threads, name, prefixCache, prefixCacheSize, onWarning, ...options }: LoadOptions = {},
 ): Promise<LoadedModel> {
   const host: ModelHost = {
-    openBackend: (onNote) => openBackend(backend, { threads, onNote }),
     openModel: () => openNamed(model, name),
+    openBackend: (checkpoint, onNote) => openBackend(backend, { threads, modelBytes: storedBytes(checkpoint), onNote }),
     loadText: ({ gguf }) => (gguf ? textFromGguf(gguf) : loadText(model)),
     startTemplateThread: nodeTemplateThread(),
     openPrefixStore:

@@ -1,5 +1,5 @@
 import { type LoadProgress, NetworkRunner, type RunnerOptions } from "../engine/network-runner.ts";
-import type { Checkpoint } from "../model/checkpoint.ts";
+import { type Checkpoint, storedBytes } from "../model/checkpoint.ts";
 import { type LoadedModel, type LoadOptions, loadModel, openBackend } from "../node.ts";
 import type { Invocation } from "./command.ts";
 import { Progress } from "./progress.ts";
@@ -30,7 +30,8 @@ export async function withRunner(
   use: (runner: NetworkRunner) => Promise<void>,
 ): Promise<void> {
   const notes: string[] = [];
-  const backend = await openBackend(choice, { threads, onNote: (note) => notes.push(note) });
+  const onNote = (note: string) => notes.push(note);
+  const backend = await openBackend(choice, { threads, modelBytes: storedBytes(checkpoint), onNote });
   try {
     for (const note of notes) await surroundings.stderr.line(note);
     const load = (watch: Watch) => NetworkRunner.load(checkpoint, backend, { ...options, ...watch });

@@ -10,9 +10,9 @@ import type { ModelText } from "./text.ts";
 
 /** What loading takes from where it runs: src/node.ts, src/browser.ts. */
 export interface ModelHost {
-  /** @param note told what a user should know of the choice, one line each */
-  openBackend(note: (line: string) => void): Promise<Backend>;
   openModel(): Promise<NamedCheckpoint>;
+  /** @param note told what a user should know of the choice, one line each */
+  openBackend(checkpoint: Checkpoint, note: (line: string) => void): Promise<Backend>;
   loadText(checkpoint: Checkpoint): ModelText | Promise<ModelText>;
   readonly startTemplateThread: StartTemplateThread;
   /** Where beginnings of texts outlive the process. Left out: nowhere. */
@@ -58,7 +58,7 @@ export interface LoadedModel {
 }
 
 /**
- * Backend, files, templates and engine, opened in order and closed in the opposite one.
+ * Files, backend, templates and engine, opened in order and closed in the opposite one.
  * @throws FormatError, ConfigError, ShapeError, BackendUnavailableError; what was opened by then is closed
  */
 export async function assembleModel(host: ModelHost, options: ModelOptions): Promise<LoadedModel> {
@@ -68,10 +68,10 @@ export async function assembleModel(host: ModelHost, options: ModelOptions): Pro
   };
   try {
     const notes: string[] = [];
-    const backend = await host.openBackend((line) => notes.push(line));
-    closers.push(() => backend.close());
     const { checkpoint, name, description, modified } = await host.openModel();
     closers.push(() => checkpoint.close());
+    const backend = await host.openBackend(checkpoint, (line) => notes.push(line));
+    closers.push(() => backend.close());
     const text = await host.loadText(checkpoint);
     checkVocabulary(text, checkpoint);
     const worker = new TemplateWorker(host.startTemplateThread);

@@ -27,6 +27,11 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
+/** What all tensors take as they are stored. */
+export function storedBytes({ file }: Checkpoint): number {
+  return [...file.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
 /** Longest config.json that is read; released ones have a few KB. */
 const MAX_CONFIG_BYTES = 2 ** 22;
 

@@ -88,6 +88,12 @@ describe("a model in a browser", () => {
     expect(modulesServed()).toEqual(["wasm-relaxed.wasm"]);
   });
 
+  it.for([1, 2])("answers the same with 64-bit addresses, on %i threads", async (threads) => {
+    await openPage({ isolated: true });
+    expect(await answer(MODEL, { memory64: true, threads, numerics: "exact" })).toMatchObject({ text: expected });
+    expect(modulesServed()).toEqual([threads === 1 ? "wasm64.wasm" : "wasm64-threads.wasm"]);
+  });
+
   it("answers the same on the reference backend, without a module", async () => {
     await openPage();
     expect((await answer(MODEL, { backend: "reference" })).text).toBe(expected);

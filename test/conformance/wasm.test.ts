@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { acceptsRelaxed } from "../../src/backends/wasm/backend.ts";
+import { problemOf, WASM_TARGETS } from "../../src/backends/wasm/backend.ts";
 import { NO_WASM, openNodeWasm } from "../wasm-module.ts";
 import { opConformance } from "./ops.ts";
 
-const targets = acceptsRelaxed() ? ["wasm", "wasm-relaxed"] : ["wasm"];
+const targets = WASM_TARGETS.filter((target) => problemOf(target) === null);
 
 if (NO_WASM !== null) it("the wasm backend conforms", (t) => t.skip(NO_WASM ?? undefined));
 else {

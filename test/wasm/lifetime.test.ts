@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { acceptsRelaxed, openWasm, WASM_TARGETS } from "../../src/backends/wasm/backend.ts";
+import { openWasm, problemOf, WASM_TARGETS } from "../../src/backends/wasm/backend.ts";
 import { nodeEnvironment } from "../../src/backends/wasm/node-environment.ts";
 import { serveModule } from "../../src/backends/wasm/thread.ts";
 import { loadModel } from "../../src/node.ts";
@@ -100,8 +100,28 @@ describe("the wasm backend", () => {
   it("refuses a target that is unknown and a number of threads that makes no sense, saying what is known", async (t) => {
     if (NO_WASM !== null) t.skip(NO_WASM);
     await expect(openNodeWasm({ target: "sse9" })).rejects.toThrow(/sse9.*unknown.*wasm/);
-    if (!acceptsRelaxed()) await expect(openNodeWasm({ target: "wasm-relaxed" })).rejects.toThrow(/no relaxed SIMD/);
+    for (const target of WASM_TARGETS) {
+      const problem = problemOf(target);
+      if (problem !== null) await expect(openNodeWasm({ target })).rejects.toThrow(`target ${target}: ${problem}`);
+    }
     for (const threads of [0, -1, 1.5, 1e6]) await expect(openNodeWasm({ threads })).rejects.toThrow(/threads/);
+  });
+
+  it("takes 64-bit addresses for large weights where the engine has them, and else says what is missing", async (t) => {
+    if (NO_WASM !== null) t.skip(NO_WASM);
+    const deviceFor = async (modelBytes: number) => {
+      const backend = await openNodeWasm({ modelBytes, threads: 1 });
+      backend.close();
+      return backend.describe().device;
+    };
+    const problem = problemOf("wasm64");
+    expect(await deviceFor(3 * 2 ** 30)).toMatch(/^wasm(-relaxed)?, /);
+    expect(await deviceFor(3.5 * 2 ** 30)).toMatch(problem === null ? /^wasm64, / : /^wasm(-relaxed)?, /);
+    if (problem === null) expect(await deviceFor(5 * 2 ** 30)).toMatch(/^wasm64, /);
+    else
+      await expect(deviceFor(5 * 2 ** 30)).rejects.toThrow(
+        `weights of 5.0 GiB are more than 32 bits reach, and ${problem}`,
+      );
   });
 
   it("answers from the embedded model as the reference backend does", async (t) => {

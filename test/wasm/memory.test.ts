@@ -14,7 +14,11 @@ import { NO_WASM } from "../wasm-module.ts";
 /** A module whose memory can be asked for, and the backend on it. */
 async function open() {
   const environment = nodeEnvironment();
-  const module = await KernelModule.open(environment, await environment.readModule("wasm-threads"), 2, true);
+  const module = await KernelModule.open(environment, await environment.readModule("wasm-threads"), {
+    threads: 2,
+    shared: true,
+    addressBits: 32,
+  });
   const backend = new KernelBackend("wasm", await moduleNative(module, "wasm", 2));
   const buffers = async () => ({ bytes: await module.call("memory_bytes"), made: await module.call("memory_made") });
   return { module, backend, buffers };

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { newerNode } from "../../scripts/fetch-test-tools.mjs";
-import { acceptsRelaxed } from "../../src/backends/wasm/backend.ts";
+import { problemOf } from "../../src/backends/wasm/backend.ts";
 import { missing } from "../skip.ts";
 import { NO_WASM } from "../wasm-module.ts";
 
@@ -14,15 +14,20 @@ const node = newerNode();
 
 function reasonToSkip(): string | null {
   if (NO_WASM !== null) return NO_WASM;
-  if (acceptsRelaxed()) return "this Node has relaxed SIMD: test/conformance/wasm.test.ts runs the target";
+  if (problemOf("wasm64") === null) return "this Node has relaxed SIMD and Memory64: the tests run in it";
   if (node === null) return "npm has a newer Node for tests on Linux x64 only";
   return existsSync(node) ? null : missing("a newer Node (node scripts/fetch-test-tools.mjs)");
 }
 
-/** The tests of the conformance suite whose full names match, in the newer Node. */
-async function conformance(names: string): Promise<{ numPassedTests: number; numFailedTests: number }> {
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+}
+
+/** Runs the tests of a file whose full names match, in the newer Node. */
+async function runNewer(file: string, names = ""): Promise<Report> {
   const vitest = path.join(root, "node_modules", "vitest", "vitest.mjs");
-  const args = [vitest, "run", "test/conformance/wasm.test.ts", "--reporter=json", "--testNamePattern", names];
+  const args = [vitest, "run", file, "--reporter=json", "--testNamePattern", names];
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("VITEST")));
   const child = spawn(node!, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
   let report = "";
@@ -31,14 +36,37 @@ async function conformance(names: string): Promise<{ numPassedTests: number; num
   return JSON.parse(report);
 }
 
-describe("the target wasm-relaxed in a newer Node", () => {
-  it("conforms in the products of weights, exact and fast", { timeout: 600_000 }, async (t) => {
+describe("in a newer Node", () => {
+  beforeEach((t) => {
     const reason = reasonToSkip();
     if (reason !== null) t.skip(reason);
-    const { numPassedTests, numFailedTests } = await conformance(
-      "target wasm-relaxed (with 2 threads|fast numerics) (linear|expertsFfn|is the one)",
-    );
+  });
+
+  it("the targets of relaxed SIMD conform in the products of weights, exact and fast", {
+    timeout: 600_000,
+  }, async () => {
+    const names = "target wasm(-relaxed|64) (with 2 threads|fast numerics) (linear|expertsFfn|is the one)";
+    const { numPassedTests, numFailedTests } = await runNewer("test/conformance/wasm.test.ts", names);
     expect(numFailedTests).toBe(0);
-    expect(numPassedTests).toBeGreaterThan(400);
+    expect(numPassedTests).toBeGreaterThan(800);
+  });
+
+  it("the target wasm64 conforms in what its own library serves", { timeout: 600_000 }, async () => {
+    const names = "target wasm64 with 1 threads (rope|mlaAttention|gqaAttention|indexerSelect|routeExperts)";
+    const { numPassedTests, numFailedTests } = await runNewer("test/conformance/wasm.test.ts", names);
+    expect(numFailedTests).toBe(0);
+    expect(numPassedTests).toBeGreaterThan(100);
+  });
+
+  it("64-bit addresses reach beyond 4 GiB", { timeout: 600_000 }, async () => {
+    const { numPassedTests, numFailedTests } = await runNewer("test/wasm/memory64.test.ts");
+    expect(numFailedTests).toBe(0);
+    expect(numPassedTests).toBe(3);
+  });
+
+  it("large weights get 64-bit addresses", { timeout: 600_000 }, async () => {
+    const { numPassedTests, numFailedTests } = await runNewer("test/wasm/lifetime.test.ts", "64-bit|refuses a target");
+    expect(numFailedTests).toBe(0);
+    expect(numPassedTests).toBe(2);
   });
 });

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "../../cpu/mapping.h"
 #include "../../cpu/memory.h"
@@ -20,9 +21,9 @@ constexpr size_t kStack = size_t{1} << 20;
 void fail(const char* message) { host_fail(message, std::strlen(message)); }
 
 void* allocate(size_t bytes) {
-  if (bytes > SIZE_MAX - kAlign) fail("out of memory");
-  void* block = std::aligned_alloc(kAlign, (bytes + kAlign - 1) / kAlign * kAlign);
-  if (!block) fail("out of memory: WebAssembly has at most 4 GiB");
+  const bool countable = bytes <= std::numeric_limits<size_t>::max() - kAlign;
+  void* block = countable ? std::aligned_alloc(kAlign, (bytes + kAlign - 1) / kAlign * kAlign) : nullptr;
+  if (!block) fail(sizeof(void*) == 4 ? "out of memory: WebAssembly has at most 4 GiB" : "out of memory: WebAssembly has at most 16 GiB");
   return block;
 }
 

@@ -1,5 +1,6 @@
 // The kernels as a WebAssembly module. What JavaScript calls is in src/backends/wasm/native.ts; nobody else may call it.
-// Objects are addresses; each belongs to the caller until it is released. All calls come from one thread.
+// Objects are addresses; each belongs to the caller until it is released. All calls come from one thread. Every argument is as
+// wide as an address, so that the caller need not know which are.
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -46,14 +47,18 @@ DTS_EXPORT(memory_made) size_t memory_made() { return buffer_count.made; }
 /** Of the module, in bytes. */
 DTS_EXPORT(memory_size) size_t memory_size() { return __builtin_wasm_memory_size(0) << 16; }
 
-DTS_EXPORT(thread_run) void thread_run(Thread::Body body, void* context, unsigned index) { body(context, index); }
+DTS_EXPORT(thread_run) void thread_run(Thread::Body body, void* context, size_t index) {
+  body(context, static_cast<unsigned>(index));
+}
 
-DTS_EXPORT(pool_new) Handle<Pool>* pool_new(unsigned threads) { return keep(std::make_shared<Pool>(threads)); }
+DTS_EXPORT(pool_new) Handle<Pool>* pool_new(size_t threads) {
+  return keep(std::make_shared<Pool>(static_cast<unsigned>(threads)));
+}
 
-DTS_EXPORT(weight_new) Handle<Weight>* weight_new(const char* dtype, size_t rows, size_t cols, size_t block, bool planned) {
+DTS_EXPORT(weight_new) Handle<Weight>* weight_new(const char* dtype, size_t rows, size_t cols, size_t block, size_t planned) {
   const size_t index = find_dtype(dtype);
   if (index == kDTypeCount) fail("unknown element type");
-  auto weight = std::make_shared<Weight>(static_cast<DType>(index), rows, cols, planned);
+  auto weight = std::make_shared<Weight>(static_cast<DType>(index), rows, cols, planned != 0);
   weight->allocate();
   if (block > 0) weight->allocate_scales(block);
   return keep(std::move(weight));
@@ -65,18 +70,18 @@ DTS_EXPORT(weight_scale_count) size_t weight_scale_count(Handle<Weight>* weight)
 /** Of its memory, whatever form it has now. */
 DTS_EXPORT(weight_bytes) size_t weight_bytes(Handle<Weight>* weight) { return (*weight)->bytes(); }
 DTS_EXPORT(weight_keeps_rows) bool weight_keeps_rows(Handle<Weight>* weight) { return !(*weight)->runs.empty(); }
-DTS_EXPORT(weight_pack) bool weight_pack(Handle<Pool>* pool, Handle<Weight>* weight, size_t groups, bool keep_rows) {
-  return pack_weight(**weight, *kTargets[0]->products, {groups, keep_rows}, **pool);
+DTS_EXPORT(weight_pack) bool weight_pack(Handle<Pool>* pool, Handle<Weight>* weight, size_t groups, size_t keep_rows) {
+  return pack_weight(**weight, *kTargets[0]->products, {groups, keep_rows != 0}, **pool);
 }
 DTS_EXPORT(weight_release) void weight_release(Handle<Weight>* weight) { delete weight; }
 
 /** dtypes: by their places in kDTypes */
 DTS_EXPORT(cache_new) Handle<Cache>* cache_new(size_t page_size, size_t pages, const uint32_t* widths, const uint32_t* dtypes,
-                                               size_t fields, bool planned) {
+                                               size_t fields, size_t planned) {
   auto cache = std::make_shared<Cache>();
   cache->page_size = page_size;
   cache->pages = pages;
-  for (size_t i = 0; i < fields; ++i) cache->fields.emplace_back(pages * page_size, widths[i], static_cast<DType>(dtypes[i]), planned);
+  for (size_t i = 0; i < fields; ++i) cache->fields.emplace_back(pages * page_size, widths[i], static_cast<DType>(dtypes[i]), planned != 0);
   return keep(std::move(cache));
 }
 /** No step may run meanwhile; nor in cache_write_page. */
@@ -90,10 +95,11 @@ DTS_EXPORT(cache_write_page) void cache_write_page(Handle<Cache>* cache, size_t 
 }
 DTS_EXPORT(cache_release) void cache_release(Handle<Cache>* cache) { delete cache; }
 
+/** weights: their addresses as JavaScript has them */
 DTS_EXPORT(executor_new) Handle<Executor>* executor_new(Handle<Pool>* pool, const uint32_t* plan, size_t words,
-                                                       Handle<Weight>* const* weights, size_t count, Handle<Cache>* cache) {
+                                                       const double* weights, size_t count, Handle<Cache>* cache) {
   std::vector<std::shared_ptr<const Weight>> list;
-  for (size_t i = 0; i < count; ++i) list.push_back(*weights[i]);
+  for (size_t i = 0; i < count; ++i) list.push_back(*reinterpret_cast<Handle<Weight>*>(static_cast<uintptr_t>(weights[i])));
   return keep(std::make_shared<Executor>(**kTargets, *pool, plan, words, std::move(list), *cache));
 }
 DTS_EXPORT(executor_scratch_bytes) size_t executor_scratch_bytes(Handle<Executor>* executor) { return (*executor)->scratch_bytes(); }

@@ -1,6 +1,6 @@
 import { BackendUnavailableError } from "../../errors.ts";
 import type { Environment, ModuleThread } from "./environment.ts";
-import type { Argument, Message, Reply } from "./thread.ts";
+import type { AddressBits, Argument, Message, Reply } from "./thread.ts";
 
 type Unnumbered<M> = M extends { readonly id: number } ? Omit<M, "id"> : never;
 
@@ -23,7 +23,11 @@ export class KernelModule {
   #closed: BackendUnavailableError | null = null;
 
   /** @param threads more than 1 only with shared memory */
-  static async open(environment: Environment, bytes: BufferSource, threads: number, shared: boolean) {
+  static async open(
+    environment: Environment,
+    bytes: BufferSource,
+    { threads, shared, addressBits }: { threads: number; shared: boolean; addressBits: AddressBits },
+  ) {
     const module = await WebAssembly.compile(bytes).catch((cause: Error) => {
       throw new BackendUnavailableError("wasm", `its module does not compile: ${cause.message}`, { cause });
     });
@@ -31,9 +35,12 @@ export class KernelModule {
     try {
       const ways = opened.#threads.slice(1).map(() => new MessageChannel());
       const giveTo = ways.map(({ port1 }) => port1);
-      const first = opened.#send({ start: module, memory: shared ? { giveTo } : "alone" }, shared ? giveTo : []);
+      const first = opened.#send(
+        { start: module, addressBits, memory: shared ? { giveTo } : "alone" },
+        shared ? giveTo : [],
+      );
       const others = ways.map(({ port2 }, i) =>
-        opened.#send({ start: module, memory: { takeFrom: port2 } }, [port2], i + 1),
+        opened.#send({ start: module, addressBits, memory: { takeFrom: port2 } }, [port2], i + 1),
       );
       await Promise.all([first, ...others]);
       await opened.call("_initialize");

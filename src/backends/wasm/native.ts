@@ -172,7 +172,7 @@ class ModuleExecutor extends Handle implements NativeExecutor {
   ) {
     const handles = await Promise.all(weights.map((weight) => (weight as ModuleWeight).address));
     const cacheAt = await (cache as ModuleCache).address;
-    const list = Uint32Array.from(handles);
+    const list = Float64Array.from(handles);
     const at = await module.call("executor_new", pool, plan, plan.length, list, list.length, cacheAt);
     return new ModuleExecutor(module, at, await module.call("executor_scratch_bytes", at));
   }

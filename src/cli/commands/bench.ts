@@ -13,7 +13,7 @@ import { pagesFor } from "../../engine/evaluate.ts";
 import { NetworkRunner, type RunnerOptions } from "../../engine/network-runner.ts";
 import { measureOps, type OpSpeed } from "../../engine/op-speed.ts";
 import { BackendUnavailableError } from "../../errors.ts";
-import type { Checkpoint } from "../../model/checkpoint.ts";
+import { type Checkpoint, storedBytes } from "../../model/checkpoint.ts";
 import { embeddedModelPath, openBackend, openModel } from "../../node.ts";
 import type { Backend, MachineSpeed, Numerics } from "../../tensor/backend.ts";
 import { formatBytes } from "../bytes.ts";
@@ -93,6 +93,7 @@ export const bench = defineCommand({
     if (workloads.length === 0 && !args.ops) return stdout.line(path);
     const backend = await openBackend(args.backend, {
       threads: args.threads,
+      modelBytes: args.ops ? 0 : await modelBytes(path),
       onNote: (note) => void stderr.line(note),
     });
     try {
@@ -131,6 +132,12 @@ async function measureMachine(backend: Backend, threads: number | undefined): Pr
   } finally {
     cpu.close();
   }
+}
+
+async function modelBytes(path: string): Promise<number> {
+  const { checkpoint } = await openModel(path);
+  await checkpoint.close();
+  return storedBytes(checkpoint);
 }
 
 async function measureModel(
