@@ -15,7 +15,7 @@ const DEEP = { prompt: 256, generate: 16, depth: 4096, rounds: 2, repeat: 3 };
 const PAGE = { prompt: 256, generate: 16, depth: 0, rounds: 2, repeat: 3 };
 /** Short and long contexts, of which decoding is compared. */
 const DEPTHS = [1024, 15872];
-const AT_DEPTH = { prompt: 64, generate: 16, rounds: 2, repeat: 5 };
+const AT_DEPTH = { prompt: 64, generate: 16, rounds: 3, repeat: 5 };
 const LOAD_ROUNDS = 5;
 
 /** What can be measured; a part is a function of the run, so that --only chooses. */
