@@ -77,7 +77,9 @@ const ONLY_IF_NAMED = ["q8-deep", "depths", "quantize", "files"];
 
 async function speed(run, name, type, work) {
   const ik = process.env.IK_LLAMA_BENCH;
-  const engines = [deepts(), ...llamaCpp(llamaProgram("llama-bench")), ...(ik ? [ikLlamaCpp(ik)] : [])];
+  // Its llama-bench knows no depth.
+  const asked = ik && work.depth === 0 ? [ikLlamaCpp(ik)] : [];
+  const engines = [deepts(), ...llamaCpp(llamaProgram("llama-bench")), ...asked];
   const file = await run.model(name, type);
   return { file: path.basename(file), ...(await measureSpeed(engines, file, { ...work, threads: run.threads }, say)) };
 }

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { isServePart, serveGoalRows, serveSection } from "../serve/report-serve.mjs";
 import { figure, machineOf, percent, range, table, versionsOf } from "./markdown.mjs";
+import { median, spread } from "./statistics.mjs";
 
 const results = new URL("../results/", import.meta.url);
 
@@ -86,18 +87,26 @@ function speedRows(name, { part, record }) {
   return rows;
 }
 
-/** How much of the speed behind a short context is left behind a long one. */
+/**
+ * How much of the speed behind a short context is left behind a long one. Both are compared within a round, which is one process
+ * in a few minutes: from one to the next the machine itself may change by more.
+ */
 function depthRows({ part }) {
   const [short, long] = part.depths;
-  return long.entries.map(({ generate, facts: { cacheType } }, i) => {
-    const left = generate.median / short.entries[i].generate.median;
+  const rounds = ({ generate: { runs } }) =>
+    Array.from({ length: long.rounds }, (_, i) =>
+      median(runs.slice(i * long.runsPerRound, (i + 1) * long.runsPerRound)),
+    );
+  return long.entries.map((entry, i) => {
+    const before = rounds(short.entries[i]);
+    const left = spread(rounds(entry).map((speed, round) => speed / before[round]));
     return [
-      `Q4_K_M, decode ${long.generate} at ${long.depth} beside at ${short.depth}, ${cacheType} cache`,
-      `${figure(generate.median)} tokens/s`,
+      `Q4_K_M, decode ${long.generate} at ${long.depth} beside at ${short.depth}, ${entry.facts.cacheType} cache`,
+      `${figure(entry.generate.median)} tokens/s`,
       `${figure(short.entries[i].generate.median)} tokens/s at ${short.depth}`,
-      percent(left),
+      `${percent(left.median)} (in ${long.rounds} rounds ${percent(left.min)} to ${percent(left.max)})`,
       `>= ${percent(LEFT_AT_DEPTH)}`,
-      left >= LEFT_AT_DEPTH,
+      left.median >= LEFT_AT_DEPTH,
     ];
   });
 }
