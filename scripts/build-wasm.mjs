@@ -13,7 +13,7 @@ const folder = path.join(root, "build", "wasm");
 const log = path.join(root, ".cache", "wasm.log");
 const stamp = path.join(root, ".cache", "wasm-inputs");
 
-/** Compiled once for all variants with addresses of one width, and once for each. */
+/** Compiled once for all targets with addresses of one width. */
 const SHARED = [
   "kernels/bind/wasm/host.cpp",
   "kernels/bind/wasm/module.cpp",
@@ -24,22 +24,7 @@ const SHARED = [
   "kernels/cpu/pool.cpp",
   "kernels/cpu/weight.cpp",
 ];
-const KERNELS = ["kernels/cpu/targets/wasm.cpp"];
-const TARGETS = [
-  { name: "wasm", bits: 32, flags: [], files: [...KERNELS, "kernels/cpu/qgemm/target_wasm.cpp"] },
-  {
-    name: "wasm-relaxed",
-    bits: 32,
-    flags: ["-mrelaxed-simd"],
-    files: [...KERNELS, "kernels/cpu/qgemm/target_wasm_relaxed.cpp"],
-  },
-  {
-    name: "wasm64",
-    bits: 64,
-    flags: ["-mrelaxed-simd"],
-    files: [...KERNELS, "kernels/cpu/qgemm/target_wasm_relaxed.cpp"],
-  },
-];
+const RELAXED = { flags: ["-mrelaxed-simd"], products: "kernels/cpu/qgemm/target_wasm_relaxed.cpp" };
 
 // Atomic operations do no harm in a module without threads.
 const COMPILE = [
@@ -55,11 +40,17 @@ const LINK_THREADS = ["-Wl,--shared-memory", "-Wl,--no-check-features"];
 
 /** What differs by the width of addresses. The libraries are for 32 bits; for 64, kernels/bind/wasm/library64.cpp is enough. */
 const WIDTHS = {
-  32: { compile: [], link: ["-mexec-model=reactor", "-Wl,--max-memory=4294967296"], files: [] },
+  32: {
+    compile: [],
+    link: ["-mexec-model=reactor", "-Wl,--max-memory=4294967296"],
+    shared: SHARED,
+    targets: { wasm: { flags: [], products: "kernels/cpu/qgemm/target_wasm.cpp" }, "wasm-relaxed": RELAXED },
+  },
   64: {
     compile: ["--target=wasm64-wasip1", "-idirafter", "/usr/include/wasm32-wasip1"],
     link: ["--target=wasm64-wasip1", "-nostdlib", "-Wl,--no-entry", "-Wl,--max-memory=17179869184"],
-    files: ["kernels/bind/wasm/library64.cpp"],
+    shared: [...SHARED, "kernels/bind/wasm/library64.cpp"],
+    targets: { wasm64: RELAXED },
   },
 };
 
@@ -125,9 +116,10 @@ async function compileWidth(bits) {
     return objects;
   };
   const width = WIDTHS[bits];
-  const shared = await compile([...SHARED, ...width.files], width.compile);
-  for (const { name, flags, files } of TARGETS.filter((target) => target.bits === Number(bits))) {
-    const objects = { ...shared, ...(await compile(files, [...width.compile, ...flags])) };
+  const shared = await compile(width.shared, width.compile);
+  for (const [name, { flags, products }] of Object.entries(width.targets)) {
+    const own = ["kernels/cpu/targets/wasm.cpp", products];
+    const objects = { ...shared, ...(await compile(own, [...width.compile, ...flags])) };
     for (const [suffix, more] of [
       ["", []],
       ["-threads", LINK_THREADS],

@@ -1,24 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { KernelBackend } from "../../src/backends/kernels/backend.ts";
-import { KernelModule } from "../../src/backends/wasm/module.ts";
 import { moduleNative } from "../../src/backends/wasm/native.ts";
-import { nodeEnvironment } from "../../src/backends/wasm/node-environment.ts";
 import { firstPages, pagesFor } from "../../src/engine/evaluate.ts";
 import { NetworkRunner } from "../../src/engine/network-runner.ts";
 import { sequenceRows } from "../../src/engine/sequence-rows.ts";
 import { openModel } from "../../src/node.ts";
 import { ROW_GENERATED } from "../../src/tensor/backend.ts";
 import { fixture } from "../shared-fixtures.ts";
-import { NO_WASM } from "../wasm-module.ts";
+import { NO_WASM, openNodeModule } from "../wasm-module.ts";
 
 /** A module whose memory can be asked for, and the backend on it. */
 async function open() {
-  const environment = nodeEnvironment();
-  const module = await KernelModule.open(environment, await environment.readModule("wasm-threads"), {
-    threads: 2,
-    shared: true,
-    addressBits: 32,
-  });
+  const module = await openNodeModule("wasm");
   const backend = new KernelBackend("wasm", await moduleNative(module, "wasm", 2));
   const buffers = async () => ({ bytes: await module.call("memory_bytes"), made: await module.call("memory_made") });
   return { module, backend, buffers };

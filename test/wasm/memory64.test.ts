@@ -1,24 +1,16 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { KernelBackend } from "../../src/backends/kernels/backend.ts";
 import { problemOf } from "../../src/backends/wasm/backend.ts";
-import { KernelModule } from "../../src/backends/wasm/module.ts";
 import { moduleNative } from "../../src/backends/wasm/native.ts";
-import { nodeEnvironment } from "../../src/backends/wasm/node-environment.ts";
 import { firstPages, pagesFor } from "../../src/engine/evaluate.ts";
 import { NetworkRunner } from "../../src/engine/network-runner.ts";
 import { sequenceRows } from "../../src/engine/sequence-rows.ts";
 import { openBackend, openModel } from "../../src/node.ts";
 import { type Backend, ROW_PROMPT } from "../../src/tensor/backend.ts";
-import { NO_WASM } from "../wasm-module.ts";
+import { NO_WASM, openNodeModule } from "../wasm-module.ts";
 
 const FOUR_GIB = 2 ** 32;
 const problem = problemOf("wasm64");
-
-async function openModule() {
-  const environment = nodeEnvironment();
-  const bytes = await environment.readModule("wasm64-threads");
-  return KernelModule.open(environment, bytes, { threads: 2, shared: true, addressBits: 64 });
-}
 
 /** The logits of some tokens of the embedded model. */
 async function logits(backend: Backend): Promise<Float32Array> {
@@ -46,7 +38,7 @@ describe("modules with 64-bit addresses", () => {
   });
 
   it("compute beyond 4 GiB what the reference computes", async () => {
-    const module = await openModule();
+    const module = await openNodeModule("wasm64");
     const backend = new KernelBackend("wasm", await moduleNative(module, "wasm64", 2));
     // Memory that nobody touches costs nothing; after it, what is left below is taken too.
     await module.call("memory_new", FOUR_GIB);
@@ -60,7 +52,7 @@ describe("modules with 64-bit addresses", () => {
   });
 
   it("give memory back in any order, as one piece", async () => {
-    const module = await openModule();
+    const module = await openNodeModule("wasm64");
     const sizes = Array.from({ length: 300 }, (_, i) => 1 + ((i * 7919) % 100_000));
     const all = () => Promise.all(sizes.map((bytes) => module.call("memory_new", bytes)));
     let grown = 0;
@@ -84,7 +76,7 @@ describe("modules with 64-bit addresses", () => {
   });
 
   it("say that memory is at an end, and go on", async () => {
-    const module = await openModule();
+    const module = await openNodeModule("wasm64");
     await expect(module.call("memory_new", 2 ** 40)).rejects.toThrow("out of memory: WebAssembly has at most 16 GiB");
     expect(await module.call("memory_new", 64)).toBeGreaterThan(0);
     module.close();

@@ -30,27 +30,25 @@ extern "C" uint8_t __heap_base;
 Free* first_free = nullptr;
 uint8_t* heap_end = nullptr;
 
+uint8_t* start_of(Free* free) { return reinterpret_cast<uint8_t*>(free); }
+
 /** Gives [block, block + bytes) to the list, as one with the free blocks beside it. */
 void give(uint8_t* block, size_t bytes) {
-  Free** place = &first_free;
-  uint8_t* before_end = nullptr;
   Free* before = nullptr;
-  while (*place && reinterpret_cast<uint8_t*>(*place) < block) {
-    before = *place;
-    before_end = reinterpret_cast<uint8_t*>(before) + before->bytes;
-    place = &before->next;
+  Free* next = first_free;
+  while (next && start_of(next) < block) {
+    before = next;
+    next = next->next;
   }
-  Free* next = *place;
-  if (next && block + bytes == reinterpret_cast<uint8_t*>(next)) {
+  if (next && block + bytes == start_of(next)) {
     bytes += next->bytes;
     next = next->next;
   }
-  if (before && before_end == block) {
-    before->bytes += bytes;
-    before->next = next;
-    return;
+  if (before && start_of(before) + before->bytes == block) {
+    *before = {before->bytes + bytes, next};
+  } else {
+    (before ? before->next : first_free) = new (block) Free{bytes, next};
   }
-  *place = new (block) Free{bytes, next};
 }
 
 /** Makes the memory longer by at least so many bytes. */
@@ -72,7 +70,7 @@ uint8_t* take(size_t bytes) {
   for (Free** place = &first_free; *place; place = &(*place)->next) {
     Free* found = *place;
     if (found->bytes < bytes) continue;
-    auto* block = reinterpret_cast<uint8_t*>(found);
+    uint8_t* block = start_of(found);
     if (found->bytes == bytes) *place = found->next;
     else *place = new (block + bytes) Free{found->bytes - bytes, found->next};
     return block;
@@ -85,8 +83,9 @@ uint8_t* take(size_t bytes) {
 extern "C" {
 
 void* aligned_alloc(size_t align, size_t bytes) {
-  if (align > kUnit || bytes > kMost / 2) return nullptr;
-  const size_t all = (bytes + kUnit - 1) / kUnit * kUnit + kUnit;
+  // As the standard has it, the bytes are a multiple of the alignment, which is kUnit with all who call.
+  if (align != kUnit || bytes > kMost - 2 * kPage) return nullptr;
+  const size_t all = bytes + kUnit;
   uint8_t* block = take(all);
   if (!block && grow(all)) block = take(all);
   if (!block) return nullptr;
@@ -130,7 +129,6 @@ void* operator new(size_t bytes) { return dts::allocate(bytes); }
 void* operator new(size_t bytes, std::align_val_t) { return dts::allocate(bytes); }
 void operator delete(void* block, size_t) noexcept { std::free(block); }
 void operator delete(void* block, size_t, std::align_val_t) noexcept { std::free(block); }
-void operator delete(void* block) noexcept { std::free(block); }
 
 // What libc++'s headers declare and its library defines.
 _LIBCPP_BEGIN_NAMESPACE_STD

@@ -72,10 +72,13 @@ export function serveModule(port: Port): void {
       fail: (message: Word, length: Word) => {
         throw new Error(new TextDecoder().decode(bytesAt(fromModule(message), fromModule(length)).slice()));
       },
-      startThread: (...words: [body: Word, context: Word, index: Word, stack: Word]) => {
-        const [body, context, index, stack] = words.map(fromModule) as [number, number, number, number];
-        port.postMessage({ body, context, index, stack });
-      },
+      startThread: (body: Word, context: Word, index: Word, stack: Word) =>
+        port.postMessage({
+          body: fromModule(body),
+          context: fromModule(context),
+          index: fromModule(index),
+          stack: fromModule(stack),
+        }),
       // Only modules with 64-bit addresses ask for these: they have no C library.
       exp: Math.exp,
       sin: Math.sin,
@@ -113,7 +116,7 @@ export function serveModule(port: Port): void {
 
   const run = ({ body, context, index, stack }: ThreadStart): number => {
     (exports as unknown as { __stack_pointer: WebAssembly.Global }).__stack_pointer.value = toModule(stack);
-    return fromModule(exports.thread_run!(...[body, context, index].map(toModule)));
+    return fromModule(exports.thread_run!(toModule(body), toModule(context), toModule(index)));
   };
 
   const answer = (message: Message): number | Uint8Array => {

@@ -1,7 +1,7 @@
 import type { RoomOptions } from "../../engine/engine.ts";
 import type { TensorEntry } from "../../formats/tensor-file.ts";
 import { cacheLayout, PAGE_SIZE } from "../../model/cache-layout.ts";
-import type { Checkpoint } from "../../model/checkpoint.ts";
+import { type Checkpoint, storedBytes } from "../../model/checkpoint.ts";
 import { recordMtp, recordNetwork } from "../../model/network.ts";
 import { Engine, type OpenedModel, openBackend, openModel } from "../../node.ts";
 import type { Backend } from "../../tensor/backend.ts";
@@ -69,7 +69,7 @@ async function inspectModel({ checkpoint, name, path }: OpenedModel, backend: Ba
     parameters: { network: elementsOf(network.weights.values()), mtp: elementsOf(mtpWeights(checkpoint, network)) },
     types: typesOf(tensors),
     memory: {
-      weightsInFile: sum(tensors, ({ byteLength }) => byteLength),
+      weightsInFile: storedBytes(checkpoint),
       /** Without MTP layers. */
       loaded: await loadedMemory(checkpoint, backend, options),
       ...cacheMemory(checkpoint),
